@@ -1,0 +1,110 @@
+"""What a venue tells and lets us set besides orders, and the port for it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from domain.market import Balance, Position
+from domain.money import Price
+from domain.orders import OrderReport, OrderRequest, Outcome
+from domain.ports import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class DayStatistics:
+    """A market's last 24 hours. Prices and volume in quote; `change` is a share (0.01: up 1 %)."""
+
+    symbol: str
+    last: Decimal
+    change: Decimal
+    quote_volume: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRate:
+    """The share of the notional that longs pay shorts at `at`; one that is not yet due is `next`.
+
+    `mark` is the price that the payment is reckoned with, where the venue tells it.
+    """
+
+    symbol: str
+    rate: Decimal
+    at: datetime
+    mark: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How the account trades a perpetual; `one_way`: a symbol has one position, never two."""
+
+    leverage: Decimal
+    one_way: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MarkPrice:
+    """The price that margin is reckoned with, and the funding rate that is due next."""
+
+    symbol: str
+    mark: Price
+    at: datetime
+    funding_rate: Decimal | None = None
+
+
+class FullVenue(Venue, Protocol):
+    """A venue with all that it can do besides the core's needs."""
+
+    async def place_batch(self, requests: Sequence[OrderRequest]) -> Sequence[Outcome]:
+        """Place orders of one symbol; one outcome each, in their order, and none ends the others.
+
+        Raises only when nothing at all was sent.
+        """
+        ...
+
+    async def cancel_batch(
+        self, symbol: str, client_ids: Sequence[str]
+    ) -> Sequence[OrderReport | None]:
+        """Cancel orders, and return each as it then stands; None where there is none.
+
+        What failed for one order is told by that order still working.
+        """
+        ...
+
+    async def terms(self, symbol: str) -> Terms:
+        """Return leverage and position mode; spot has leverage 1."""
+        ...
+
+    async def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the leverage of a perpetual; nothing happens if it is that already."""
+        ...
+
+    async def set_one_way(self) -> None:
+        """Let each symbol have one position; nothing happens if it is so already."""
+        ...
+
+    async def day_statistics(self) -> Sequence[DayStatistics]:
+        """Return the last 24 hours of every market of this kind, in one call."""
+        ...
+
+    async def funding_rate(self, symbol: str) -> FundingRate:
+        """Return the funding that is due next."""
+        ...
+
+    async def funding_rates(self, symbol: str, since: datetime) -> Sequence[FundingRate]:
+        """Return the settled funding rates at or after *since*, oldest first."""
+        ...
+
+    def account_news(
+        self,
+    ) -> AbstractAsyncContextManager[AsyncIterator[OrderReport | Balance | Position]]:
+        """Stream all the private stream tells: reports as `reports()`, balances, positions."""
+        ...
+
+    def marks(
+        self, symbols: Sequence[str]
+    ) -> AbstractAsyncContextManager[AsyncIterator[MarkPrice]]:
+        """Stream mark prices and funding rates, latest wins."""
+        ...

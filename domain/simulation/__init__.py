@@ -1,0 +1,1 @@
+"""A deterministic exchange without I/O or clock: the same tape gives the same fills, for ever."""

@@ -1,0 +1,23 @@
+"""What all tests share: hypothesis profiles and the recorded market data beside the project."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+settings.register_profile(
+    "ci", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("deep", settings.get_profile("ci"), max_examples=600)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of recorded market data, or skip: it is no part of the project."""
+    if not _SHARED_DATA.is_dir():
+        pytest.skip("the recorded market data is not there: ../shared/data beside the project")
+    return _SHARED_DATA
