@@ -1,0 +1,1 @@
+"""Schemas shared with other processes, and the code generated from them."""

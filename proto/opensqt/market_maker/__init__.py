@@ -1,0 +1,1 @@
+"""The market maker: its schemas by version."""
