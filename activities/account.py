@@ -1,0 +1,211 @@
+"""The account desk: what a run needs of its account besides orders.
+
+It opens and closes the books of a run, back-fills the ledger from the venue, and checks that the
+money adds up.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from activities.messages import Books, Prepared
+from activities.orders import utc_now
+from activities.store.ledger import Ledger
+from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
+from activities.store.records import Watch as StoredWatch
+from domain.accounting import VenueView, residual
+from domain.errors import InvalidValueError
+from domain.grid.config import bind
+from domain.grid.events import Resynced
+from domain.grid.preview import preview
+from domain.grid.spec import GridSpec
+from domain.grid.watch import Watch
+from domain.market import AccountView
+from domain.money import EXACT, Instrument, MarketKind
+from domain.order_ids import decode
+from domain.ports import Venue
+
+#: A venue's clock and ours differ, and its lists lag: each look reaches back this far.
+OVERLAP: Final = timedelta(seconds=60)
+#: What the ledger says of a run that may still trade.
+OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+_WATCH: Final = TypeAdapter(Watch)
+
+
+class AccountDesk:
+    """The books of one account: start, resync, end."""
+
+    def __init__(
+        self,
+        account: str,
+        venue: Venue,
+        ledger: Ledger,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._account = account
+        self._venue = venue
+        self._ledger = ledger
+        self._clock = clock
+
+    async def prepare(self, run_id: str, tag: str, spec: GridSpec, kind: str = "grid") -> Prepared:
+        """Open the books of a run; safe to repeat, the first time counts.
+
+        Raises InvalidValueError if the venue does not know the symbol, the spec does not fit the
+        instrument or does not earn its fees, or the name was used before.
+        """
+        instrument = await self._venue.instrument(spec.symbol)
+        price = await self._venue.last_price(spec.symbol)
+        known = await self._ledger.run(run_id)
+        if known is not None and known.tag == tag:
+            return Prepared(known.instrument, price.price, known.venue)
+        if known is not None:
+            raise InvalidValueError(
+                f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
+                "choose another name"
+            )
+        preview(bind(spec, instrument), price.price)
+        view = await self._venue.account_view(spec.symbol, price.at)
+        await self._refuse_shared(spec, instrument, view)
+        opening = VenueView.of(instrument, view.balances, view.positions)
+        run = Run(
+            run_id,
+            tag,
+            kind,
+            self._account,
+            self._venue.name,
+            spec.symbol,
+            spec.model_dump(mode="json"),
+            instrument,
+            self._clock(),
+            opening,
+        )
+        await self._ledger.open_run(run)
+        return Prepared(instrument, price.price, self._venue.name)
+
+    async def _refuse_shared(
+        self, spec: GridSpec, instrument: Instrument, view: AccountView
+    ) -> None:
+        """Raise InvalidValueError if the position of a perpetual would not be the run's alone.
+
+        The venue nets everything an account does on it. Exits that may only reduce the net would be
+        refused while another run holds the opposite.
+        """
+        if instrument.kind is not MarketKind.PERPETUAL:
+            return
+        where = f"{spec.symbol} on account {self._account}"
+        cure = "or set shared: true, and exits go without reduce-only"
+        for run in await self._ledger.runs(self._account, OPEN):
+            alone = not (spec.shared and run.spec.get("shared", False))
+            if run.symbol == spec.symbol and alone:
+                raise InvalidValueError(
+                    f"symbol: {where} is traded by run {run.run_id} already; stop that one first, "
+                    f"{cure} in both"
+                )
+        lots = sum(held.lots for held in view.positions if held.symbol == spec.symbol)
+        if lots and not spec.shared:
+            amount = EXACT.multiply(Decimal(lots), instrument.lot_size)
+            raise InvalidValueError(
+                f"symbol: there is a position of {amount} {instrument.base} in {where} that no run "
+                f"manages; close it first, {cure}"
+            )
+
+    async def resync(self, run_id: str, symbol: str, tag: str) -> Resynced:
+        """Ask the venue for everything since the watermark and put it into the ledger.
+
+        Returns the orders that carry *tag*. Raises a VenueError or a StoreError; then nothing is
+        known, and nothing was moved.
+        """
+        mark = await self._ledger.watermark(self._account, symbol)
+        since = (mark or (await self._venue.last_price(symbol)).at) - OVERLAP
+        view = await self._venue.account_view(symbol, since)
+        await self._ledger.record_reports(self._account, view.orders)
+        await self._ledger.record_fills(self._account, view.fills)
+        await self._ledger.record_funding(self._account, view.funding)
+        await self._ledger.record_balances(self._account, view.balances, view.at)
+        await self._ledger.advance_watermark(self._account, symbol, view.at)
+        await self._check_books(run_id, view)
+        return Resynced(tuple(r for r in view.orders if _carries(r.client_id, tag)), view.at)
+
+    async def watch(self, run_id: str, workflow_id: str, tag: str, watch: Watch) -> None:
+        """Let the account's feed watch for a run, from the next look of the feed on."""
+        what: dict[str, Any] = {"tag": tag, "watch": _WATCH.dump_python(watch, mode="json")}
+        stored = StoredWatch(run_id, self._account, watch.symbol, workflow_id, what)
+        await self._ledger.watch(stored)
+
+    async def finish(self, run_id: str, symbol: str) -> Books | None:
+        """Close the books of a run, checked one last time. Safe to repeat."""
+        run = await self._ledger.run(run_id)
+        if run is None:
+            return None
+        mark = await self._ledger.watermark(self._account, symbol) or run.opened_at
+        view = await self._venue.account_view(symbol, mark - OVERLAP)
+        await self._ledger.record_fills(self._account, view.fills)
+        await self._ledger.record_funding(self._account, view.funding)
+        books = await self._check_books(run_id, view)
+        await self._ledger.close_run(run_id, self._clock(), RunStatus.STOPPED)
+        return books
+
+    async def note(
+        self, run_id: str, command: str, who: str, why: str, after: Mapping[str, Any] | None
+    ) -> None:
+        """Put a command into the audit log, and its effect on the run's record."""
+        entry = AuditEntry(
+            self._clock(), who or "unknown", "run", command, run_id, None, after, why
+        )
+        await self._ledger.audit(entry)
+        if command in ("pause", "resume"):
+            status = RunStatus.PAUSED if command == "pause" else RunStatus.RUNNING
+            await self._ledger.set_run_status(run_id, status)
+        if command == "reconfigure" and after is not None:
+            await self._ledger.set_run_spec(run_id, after)
+
+    async def _check_books(self, run_id: str, view: AccountView) -> Books | None:
+        """Compare the ledger with what the venue says, and keep the result."""
+        run = await self._ledger.run(run_id)
+        if run is None or run.opening is None:
+            return None
+        price = await self._venue.last_price(run.symbol)
+        account, mark = await self._ledger.account_of_run(run_id), price.price
+        now = VenueView.of(run.instrument, view.balances, view.positions)
+        alone = await self._is_alone(run)
+        left = residual([account], run.opening, now, mark) if alone else None
+        books = Books(
+            account.grid_profit,
+            account.floating(mark),
+            account.funding,
+            account.fees,
+            account.transferred(mark),
+            left,
+        )
+        await self._ledger.record_equity(
+            EquityRecord(
+                run_id,
+                view.at,
+                mark,
+                books.grid_profit,
+                books.floating,
+                books.funding,
+                books.fees,
+                books.transfers,
+                now.equity(run.instrument, mark),
+                books.residual,
+            )
+        )
+        return books
+
+    async def _is_alone(self, run: Run) -> bool:
+        """Return whether no other run has moved this account's money since *run* began."""
+        others: Sequence[Run] = await self._ledger.runs(self._account)
+        return not any(
+            other.run_id != run.run_id
+            and (other.closed_at is None or other.closed_at > run.opened_at)
+            for other in others
+        )
+
+
+def _carries(client_id: str, tag: str) -> bool:
+    key = decode(client_id)
+    return key is not None and key.run_tag == tag

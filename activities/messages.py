@@ -1,0 +1,83 @@
+"""What workflows and activities say to each other: one type per message, light to import."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from domain.grid.events import GridAction, GridEvent
+from domain.grid.spec import GridSpec
+from domain.grid.watch import Watch
+from domain.money import Instrument, Price
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """Which run asks."""
+
+    run_id: str
+    tag: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareInput:
+    """A run that begins."""
+
+    run_id: str
+    tag: str
+    spec: GridSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run starts with: the instrument as the venue tells it, and the last price."""
+
+    instrument: Instrument
+    price: Price
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitInput:
+    """What a run wants done, in order; and what it wants watched from now on, if that changed."""
+
+    run: RunKey
+    instrument: Instrument
+    actions: tuple[GridAction, ...]
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The money of a run as the ledger has it, checked against the venue. Amounts in quote."""
+
+    grid_profit: Decimal
+    floating: Decimal
+    funding: Decimal
+    fees: Decimal
+    transfers: Decimal
+    #: None while another run trades the same account: then only their sum is comparable.
+    residual: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteInput:
+    """A command to a run, for the audit log."""
+
+    run_id: str
+    command: str
+    who: str
+    why: str
+    after: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedBatch:
+    """One signal of the feed to a run. Sent until it is taken, so it may come twice; never swapped.
+
+    `session` names one life of the feed; within it `number` counts the batches to this run from 1.
+    """
+
+    session: str
+    number: int
+    events: tuple[GridEvent, ...]

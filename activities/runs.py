@@ -1,0 +1,187 @@
+"""The activities of one account as Temporal calls them. Thin: the desks do the work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.account import OPEN, AccountDesk
+from activities.feed import Feed
+from activities.messages import (
+    Books,
+    FeedBatch,
+    NoteInput,
+    Prepared,
+    PrepareInput,
+    RunKey,
+    SubmitInput,
+)
+from activities.orders import OrderDesk, utc_now
+from activities.store.ledger import Ledger
+from activities.store.records import RunStatus
+from domain.errors import RateLimitedError, TradingError
+from domain.grid.events import GridEvent, Resynced
+from domain.ports import Venue
+
+_BEAT: Final = 0.25
+T = TypeVar("T")
+
+
+class RunActivities:
+    """What the workflows of one account may ask for. Imports no venue library."""
+
+    def __init__(
+        self,
+        account: str,
+        venue: Venue,
+        ledger: Ledger,
+        orders: OrderDesk,
+        books: AccountDesk,
+        *,
+        client: Client,
+        ensure_feed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._account = account
+        self._venue = venue
+        self._ledger = ledger
+        self._orders = orders
+        self._books = books
+        self._client = client
+        self._ensure_feed = ensure_feed
+
+    def all(self) -> list[Callable[..., Awaitable[Any]]]:
+        """Return the activities for a worker."""
+        return [self.prepare, self.submit, self.resync, self.finish, self.note, self.stream]
+
+    @activity.defn(name="prepare")
+    async def prepare(self, asked: PrepareInput) -> Prepared:
+        """Open the books of a run and return its instrument and the last price."""
+        async with _as_failures():
+            await self._ensure_feed()
+            await self._close_dead(asked.run_id)
+            return await _beating(self._books.prepare(asked.run_id, asked.tag, asked.spec))
+
+    async def _close_dead(self, run_id: str) -> None:
+        """Close the books of runs that ended without doing so: terminated by hand, or lost."""
+        for run in await self._ledger.runs(self._account, OPEN):
+            if run.kind != "grid" or run.run_id == run_id:
+                continue
+            try:
+                told = await self._client.get_workflow_handle(run.run_id).describe()
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+            else:
+                if told.status is WorkflowExecutionStatus.RUNNING:
+                    continue
+            activity.logger.warning("run %s has ended without closing its books", run.run_id)
+            await self._ledger.close_run(run.run_id, utc_now(), RunStatus.FAILED)
+
+    @activity.defn(name="submit")
+    async def submit(self, asked: SubmitInput) -> list[GridEvent]:
+        """Carry out the actions and return what came of them. Safe to repeat.
+
+        Tried until it works, whatever hinders it: a run that failed would leave its orders alone.
+        """
+        async with _as_failures(for_good=False):
+            if asked.watch is not None:
+                run = asked.run
+                await self._books.watch(run.run_id, run.run_id, run.tag, asked.watch)
+            return await _beating(self._orders.submit(asked.instrument, asked.actions))
+
+    @activity.defn(name="resync")
+    async def resync(self, run: RunKey) -> Resynced:
+        """Back-fill the ledger and return the orders of the run as the venue shows them."""
+        async with _as_failures():
+            return await _beating(self._books.resync(run.run_id, run.symbol, run.tag))
+
+    @activity.defn(name="finish")
+    async def finish(self, run: RunKey) -> Books | None:
+        """Close the books of a run; tried until it works."""
+        async with _as_failures(for_good=False):
+            return await _beating(self._books.finish(run.run_id, run.symbol))
+
+    @activity.defn(name="note")
+    async def note(self, asked: NoteInput) -> None:
+        """Put a command into the audit log."""
+        async with _as_failures():
+            await self._books.note(asked.run_id, asked.command, asked.who, asked.why, asked.after)
+
+    @activity.defn(name="stream")
+    async def stream(self, account: str) -> None:
+        """Own the streams of *account* until told to stop; the heartbeat says that we live."""
+        info = activity.info()
+        session = f"{info.workflow_run_id}/{info.attempt}"
+        feed = Feed(
+            account,
+            self._venue,
+            self._ledger,
+            self._orders,
+            deliver=self._deliver,
+            session=session,
+        )
+        await _beating(feed.run(), hand_over=True)
+
+    async def _deliver(self, workflow_id: str, batch: FeedBatch) -> bool:
+        """Signal until the server has it: the same batch again is noticed and dropped."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        pause = timedelta(milliseconds=50)
+        while True:
+            try:
+                await handle.signal("feed", batch)
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return False
+                activity.logger.warning("run %s cannot be told yet: %s", workflow_id, error)
+                await asyncio.sleep(pause.total_seconds())
+                pause = min(2 * pause, timedelta(seconds=2))
+            else:
+                return True
+
+
+async def _beating(work: Coroutine[Any, Any, T], *, hand_over: bool = False) -> T:
+    """Run *work* with heartbeats from a task of their own: a quiet market is not a dead process.
+
+    With *hand_over* it is broken off when this worker is told to stop.
+    """
+    if activity.info().is_local:
+        return await work
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            activity.heartbeat()
+            await asyncio.wait({task}, timeout=_BEAT)
+            if hand_over and activity.is_worker_shutdown():
+                raise ApplicationError(
+                    "this worker stops, another takes over",
+                    type="Handover",
+                    category=ApplicationErrorCategory.BENIGN,
+                )
+        return await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _as_failures(*, for_good: bool = True) -> AsyncIterator[None]:
+    """Translate our errors for Temporal: their class decides whether a retry makes sense.
+
+    Unless nothing may fail *for_good*; then a person mends the cause, and the next retry succeeds.
+    """
+    try:
+        yield
+    except RateLimitedError as error:
+        raise ApplicationError(
+            str(error), type=type(error).__name__, next_retry_delay=error.retry_after
+        ) from error
+    except TradingError as error:
+        raise ApplicationError(
+            str(error), type=type(error).__name__, non_retryable=error.permanent and for_good
+        ) from error

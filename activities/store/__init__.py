@@ -1,0 +1,1 @@
+"""Ledger and checkpoints: one schema for SQLite and PostgreSQL, exact to the last digit."""

@@ -1,0 +1,131 @@
+"""What the ledger keeps besides orders and fills, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from domain.accounting import VenueView
+from domain.money import Instrument, Price, Quantity
+from domain.orders import OrderStatus, OrderType, RefusalReason, Side
+
+#: A send marker: the request is about to leave or has left, and no answer is recorded yet.
+SENDING: Final = "sending"
+#: The venue, or a look-up, said that the order does not exist and never will.
+REFUSED: Final = "refused"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands, as the ledger's readers need it."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of one strategy. `tag` is the run tag in its client order ids.
+
+    `instrument` is as it was at the start: every fill of the run is valued by it. `opening` is what
+    the venue said the account held then; None if nobody asked.
+    """
+
+    run_id: str
+    tag: str
+    kind: str
+    account: str
+    venue: str
+    symbol: str
+    spec: Mapping[str, Any]
+    instrument: Instrument
+    opened_at: datetime
+    opening: VenueView | None = None
+    status: RunStatus = RunStatus.RUNNING
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order of ours as the ledger knows it. `status` is SENDING, REFUSED or an OrderStatus."""
+
+    client_id: str
+    account: str
+    run_tag: str
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Quantity
+    price: Price | None
+    status: str
+    order_id: str | None
+    filled: Quantity
+    value: int
+    fees: Mapping[str, Decimal]
+    reduce_only: bool
+    sent_at: datetime | None
+    updated_at: datetime | None
+    reason: RefusalReason | None
+    message: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether the order is known to be over: nothing more can come of it."""
+        if self.status == SENDING:
+            return False
+        return self.status == REFUSED or not OrderStatus(self.status).working
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the feed of an account has to watch for a run, and whom to tell."""
+
+    run_id: str
+    account: str
+    symbol: str
+    workflow_id: str
+    what: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EquityRecord:
+    """The money of a run at one moment, as `domain.accounting` worked it out. Amounts in quote."""
+
+    run_id: str
+    at: datetime
+    mark: Price
+    grid_profit: Decimal
+    floating: Decimal
+    funding: Decimal
+    fees: Decimal
+    transfers: Decimal
+    equity: Decimal | None = None
+    residual: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to which run, from where and why, and what it changed."""
+
+    at: datetime
+    who: str
+    source: str
+    command: str
+    run_id: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskEvent:
+    """Something risk did or saw: a trigger, a recovery, a breaker, a refused entry."""
+
+    at: datetime
+    kind: str
+    account: str
+    run_id: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)

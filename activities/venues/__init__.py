@@ -1,0 +1,1 @@
+"""Venues behind the port `domain.ports.Venue`. Only workers/ may import them."""
