@@ -1,0 +1,127 @@
+"""What the recorded histories tell: each is a run from its start to its end, on a stage."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from temporalio.client import WorkflowHandle
+
+from domain.grid.spec import StopMode, parse_spec
+from tests.workflows.stage import Stage
+from workflows.messages import Command, ReconfigureGrid, StopGrid
+
+Run = WorkflowHandle[Any, Any]
+Scenario = Callable[[Stage], Awaitable[Run]]
+
+
+def name_of(scenario: str) -> str:
+    """Return the name of the run that *scenario* starts; it is replayed under no other."""
+    return f"recorded-{scenario.replace('_', '-')}"
+
+
+async def fills(stage: Stage) -> Run:
+    """Three levels fall, and come back."""
+    run = await stage.trading(name_of("fills"))
+    for price in (59_900, 59_800, 59_700):
+        stage.trade(price)
+    await stage.until(run, fills=3)
+    await stage.resting(buys=[59_600, 59_500, 59_400], sells=[59_800, 59_900, 60_000])
+    for price in (59_800, 59_900, 60_000):
+        stage.trade(price)
+    await stage.until(run, cycles=3)
+    return await _closed(run)
+
+
+async def partial_fills(stage: Stage) -> Run:
+    """An entry and its exit fill in parts; the run ends with a part left over."""
+    run = await stage.trading(name_of("partial_fills"))
+    stage.trade(59_900, lots=1)
+    await stage.until(run, fills=1)
+    stage.trade(59_900, lots=1)
+    await stage.until(run, fills=2)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    stage.trade(60_000, lots=1)
+    await stage.until(run, fills=3)
+    return await _closed(run)
+
+
+async def pause(stage: Stage) -> Run:
+    """A pause with an exit in it, and on it goes."""
+    run = await stage.trading(name_of("pause"))
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    await run.execute_update("pause", Command(by="recorder", why="a pause"))
+    stage.trade(60_000)
+    await stage.until(run, cycles=1)
+    await run.execute_update("resume", Command(by="recorder"))
+    await stage.resting(buys=[59_900, 59_800, 59_700])
+    return await _closed(run)
+
+
+async def reconfigure(stage: Stage) -> Run:
+    """Wider levels for a run that holds something."""
+    run = await stage.trading(name_of("reconfigure"))
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    spec = parse_spec(stage.spec(interval="200", buy_window=2))
+    await run.execute_update("reconfigure", ReconfigureGrid(spec, by="recorder"))
+    await stage.resting(buys=[59_800, 59_600], sells=[60_000])
+    return await _closed(run)
+
+
+async def large_batch(stage: Stage) -> Run:
+    """More orders than a local activity takes: they go through the queue."""
+    stage.trade(60_000)
+    run = await stage.start(name_of("large_batch"), buy_window=12)
+    await stage.until(run, working_orders=12)
+    return await _closed(run)
+
+
+async def stop_keep(stage: Stage) -> Run:
+    """All orders stay where they are."""
+    run = await stage.trading(name_of("stop_keep"))
+    stage.trade(59_900)
+    await stage.until(run, fills=1)
+    await run.execute_update("stop", StopGrid(StopMode.KEEP, by="recorder"))
+    await run.result()
+    return run
+
+
+async def unreadable_feed(stage: Stage) -> Run:
+    """A batch that nobody can read makes the run ask the venue."""
+    run = await stage.trading(name_of("unreadable_feed"))
+    await run.signal("feed", {"session": 7})
+    await stage.until(run, feed="live")
+    return await _closed(run)
+
+
+async def continue_as_new(stage: Stage) -> Run:
+    """Enough fills for several workflows; recorded is the first, which ends with its state."""
+    run = await stage.trading(name_of("continue_as_new"))
+    for lap in range(1, 9):
+        stage.trade(59_900)
+        await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+        stage.trade(60_000)
+        await stage.resting(buys=[59_900, 59_800, 59_700, 59_600])
+        await stage.until(run, cycles=lap)
+    return await _closed(run)
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    scenario.__name__: scenario
+    for scenario in (
+        fills,
+        partial_fills,
+        pause,
+        reconfigure,
+        large_batch,
+        stop_keep,
+        unreadable_feed,
+        continue_as_new,
+    )
+}
+
+
+async def _closed(run: Run) -> Run:
+    await run.execute_update("stop", StopGrid(StopMode.CLOSE, by="recorder"))
+    await run.result()
+    return run

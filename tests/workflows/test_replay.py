@@ -1,0 +1,78 @@
+"""Recorded runs replay: a change that would break live runs is found here."""
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.histories.scenarios import SCENARIOS, name_of
+from tests.workflows.one_more_activity import OneMoreActivity
+from tests.workflows.soon_rolling import SoonRolling
+from workers.wiring import workflow_runner
+from workflows.grid import GridRun
+
+HISTORIES = Path(__file__).parents[1] / "histories"
+RECORDED = sorted(HISTORIES.glob("*.json"))
+
+
+def replayer(grid: type) -> Replayer:
+    """Return a replayer of the same making as a worker."""
+    return Replayer(
+        workflows=[grid],
+        data_converter=pydantic_data_converter,
+        workflow_runner=workflow_runner(),
+    )
+
+
+def history(path: Path) -> WorkflowHistory:
+    # The tag in a run's order ids comes from its name: under another one it would know no order.
+    return WorkflowHistory.from_json(name_of(path.stem), path.read_text())
+
+
+def events(path: Path) -> list[str]:
+    return [event["eventType"] for event in json.loads(path.read_text())["events"]]
+
+
+def test_every_scenario_is_recorded() -> None:
+    assert [path.stem for path in RECORDED] == sorted(SCENARIOS)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+async def test_a_recorded_run_replays(path: Path) -> None:
+    grid = SoonRolling if path.stem == "continue_as_new" else GridRun
+    result = await replayer(grid).replay_workflow(history(path))
+    assert result.replay_failure is None
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+async def test_one_activity_more_is_noticed(path: Path) -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(OneMoreActivity).replay_workflow(history(path))
+
+
+async def test_a_run_that_rolls_elsewhere_is_noticed() -> None:
+    """The recorded one went on in a new workflow after 40 events; this one would not have."""
+    path = HISTORIES / "continue_as_new.json"
+    assert events(path)[-1].endswith("CONTINUED_AS_NEW")
+    with pytest.raises(NondeterminismError):
+        await replayer(GridRun).replay_workflow(history(path))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_a_recording_names_no_machine_and_is_small(path: Path) -> None:
+    text = path.read_text()
+    assert len(text) < 200_000
+    assert "@" not in text
+    assert str(Path.home()) not in text
+    assert str(Path(__file__).parents[2]) not in text
+    identities = {
+        attributes["identity"]
+        for event in json.loads(text)["events"]
+        for attributes in event.values()
+        if isinstance(attributes, dict) and "identity" in attributes
+    }
+    assert identities <= {"worker", "history-service", ""}

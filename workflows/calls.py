@@ -1,0 +1,110 @@
+"""How workflows call activities: names, time limits and retries, in one place.
+
+An activity is named, not imported: its code would bring the database and the venues into the
+sandbox. A local activity is re-run after a crash with its attempt count back at one, so everything
+here is safe to repeat; that rests on client order ids and send markers, never on the attempt.
+"""
+
+from datetime import timedelta
+from typing import Final, cast
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from activities.messages import (
+    Books,
+    NoteInput,
+    Prepared,
+    PrepareInput,
+    RunKey,
+    SubmitInput,
+)
+from domain.grid.events import GridEvent, Resynced
+
+#: More actions than this are no quick turn: they go to the queue, and signals are seen meanwhile.
+LOCAL_AT_MOST: Final = 8
+_SOON: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=5)
+)
+_CALL: Final = timedelta(seconds=30)
+#: A call whose worker was killed is made again by another one after this long.
+_BEAT: Final = timedelta(seconds=2)
+
+
+async def prepare(asked: PrepareInput) -> Prepared:
+    """Open the books of a run; fails for good on a spec that does not fit."""
+    prepared: Prepared = await workflow.execute_activity(
+        "prepare",
+        asked,
+        result_type=Prepared,
+        start_to_close_timeout=_CALL,
+        heartbeat_timeout=_BEAT,
+        retry_policy=_SOON,
+        # A canceled run closes the books that this may just be opening.
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=asked.spec.symbol,
+    )
+    return prepared
+
+
+async def submit(asked: SubmitInput) -> list[GridEvent]:
+    """Carry out actions: in this worker if they are few, else through the queue."""
+    if len(asked.actions) <= LOCAL_AT_MOST:
+        return _events(
+            await workflow.execute_local_activity(
+                "submit",
+                asked,
+                result_type=list[GridEvent],
+                start_to_close_timeout=_CALL,
+                retry_policy=_SOON,
+            )
+        )
+    return _events(
+        await workflow.execute_activity(
+            "submit",
+            asked,
+            result_type=list[GridEvent],
+            start_to_close_timeout=_CALL,
+            heartbeat_timeout=_BEAT,
+            retry_policy=_SOON,
+            summary=f"{len(asked.actions)} orders",
+        )
+    )
+
+
+def _events(answer: list[GridEvent]) -> list[GridEvent]:
+    return answer
+
+
+async def resync(run: RunKey) -> Resynced:
+    """Ask the venue for everything that concerns a run, for as long as it takes."""
+    resynced: Resynced = await workflow.execute_activity(
+        "resync",
+        run,
+        result_type=Resynced,
+        start_to_close_timeout=_CALL,
+        heartbeat_timeout=_BEAT,
+        retry_policy=_SOON,
+        summary="compare with the venue",
+    )
+    return resynced
+
+
+async def finish(run: RunKey) -> Books | None:
+    """Close the books of a run."""
+    books: Books | None = await workflow.execute_activity(
+        "finish",
+        run,
+        result_type=cast("type", Books | None),  # typed as a class, but any annotation decodes
+        start_to_close_timeout=_CALL,
+        heartbeat_timeout=_BEAT,
+        retry_policy=_SOON,
+    )
+    return books
+
+
+async def note(asked: NoteInput) -> None:
+    """Put a command into the audit log."""
+    await workflow.execute_local_activity(
+        "note", asked, start_to_close_timeout=_CALL, retry_policy=_SOON
+    )

@@ -1,0 +1,442 @@
+"""A grid as a Temporal workflow: wait, decide, perform, feed back.
+
+All decisions are `domain.grid.engine.step`; this file only brings it events and carries its actions
+out. The loop handles one event at a time, and what came of its actions before the next event, so
+that the order of decisions does not depend on how signals happen to be batched.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import ClassVar, Final
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from activities.messages import FeedBatch, NoteInput, PrepareInput, RunKey, SubmitInput
+from domain.errors import InvalidValueError
+from domain.grid.config import GridConfig, bind, check_profit
+from domain.grid.engine import check_reconfigure, step
+from domain.grid.events import (
+    Alert,
+    GridAction,
+    GridEvent,
+    PauseAsked,
+    ReconfigureAsked,
+    ResumeAsked,
+    Resync,
+    StopAsked,
+    TimePassed,
+)
+from domain.grid.preview import Preview, preview_change
+from domain.grid.spec import GridSpec, StopMode
+from domain.grid.state import GridState, Phase, begin
+from domain.grid.view import GridStatus, SlotView, slots, status, table
+from domain.grid.watch import Watch, watch
+from domain.money import Price
+from domain.order_ids import run_tag
+from workflows import calls, names
+from workflows.messages import (
+    Command,
+    GridResult,
+    GridRunInput,
+    ReconfigureGrid,
+    StopGrid,
+    Taken,
+)
+
+#: So many events replay in a fraction of a second; Temporal's own limit is a hundred times that.
+ROLL_AT: Final = 400
+#: A run that is due to roll, and was kept from it, tries again after this long.
+ROLL_WITHIN: Final = timedelta(milliseconds=100)
+MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
+#: An order of unknown outcome is looked up again after this long, and while nobody can tell, after
+#: twice as long each time: a venue that is down for hours must not fill the history.
+LOOK_AGAIN: Final = timedelta(seconds=3)
+LOOK_AGAIN_AT_LEAST: Final = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class _Item:
+    """An event in the inbox; `handled` is what a waiting update looks at."""
+
+    event: GridEvent
+    handled: bool = False
+
+
+@workflow.defn(name=names.GRID_RUN)
+class GridRun:
+    """One grid from start to stop, through any number of workflows of one chain."""
+
+    roll_at: ClassVar[int] = ROLL_AT
+
+    @workflow.init
+    def __init__(self, start: GridRunInput) -> None:
+        self._spec = start.spec
+        self._state = start.state
+        self._inbox = deque(_Item(event) for event in start.inbox)
+        self._taken = start.taken
+        self._watched = start.watched
+        self._reconcile_at = start.reconcile_at
+        self._must_resync = start.resync
+        self._resync: asyncio.Task[None] | None = None
+        self._look_again: asyncio.Task[None] | None = None
+        self._look_after = LOOK_AGAIN
+        self._roll_within = ROLL_WITHIN
+        self._told: tuple[str, str] | None = None
+        self._canceled = False
+        info = workflow.info()
+        self._run_id = info.workflow_id
+        self._tag = run_tag(f"{info.workflow_id}/{info.first_execution_run_id}")
+
+    @workflow.run
+    async def run(self, start: GridRunInput) -> GridResult:
+        """Run until stopped. A canceled workflow cancels its orders before it ends.
+
+        Fails with InvalidValueError if the settings cannot be used; nothing was begun then.
+        """
+        if self._state is None:
+            await self._prepare(start.spec)
+        self._work = asyncio.create_task(self._loop())
+        try:
+            rolls = await asyncio.shield(self._work)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end_safely())
+            raise
+        if rolls:
+            workflow.continue_as_new(self._carried())
+        return await self._finish()
+
+    async def _end_safely(self) -> None:
+        """Cancel the orders of a canceled run: it may not leave them to nobody."""
+        self._canceled = True
+        self._tell(StopAsked(StopMode.CANCEL, workflow.now()))
+        rolled = await self._work
+        if rolled:  # it was just about to go on elsewhere: it goes on here, to its end
+            await self._loop()
+        await self._finish()
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    async def _loop(self) -> bool:
+        """Handle events until the run ends (False) or should go on in a new workflow (True)."""
+        clock = asyncio.create_task(self._reconcile_for_ever())
+        self._look_again_if_unknown()
+        if self._must_resync:
+            self._start_resync()
+        try:
+            while True:
+                await self._handle_inbox()
+                if self._grid.finished:
+                    return False
+                await self._wait()
+                # Right after waking: no local activity shares this workflow task.
+                if self._may_roll():
+                    return True
+        finally:
+            clock.cancel()
+
+    async def _handle_inbox(self) -> None:
+        while self._inbox:
+            item = self._inbox[0]
+            await self._handle(item.event)
+            self._inbox.popleft()
+            item.handled = True
+        self._show()
+
+    async def _handle(self, event: GridEvent) -> None:
+        """Decide about one event, do it, and handle what came of it, before anything else."""
+        todo = deque([event])
+        while todo:
+            decided = step(self._grid, todo.popleft())
+            self._state = decided.state  # before the first await, so that queries see it
+            todo.extend(await self._perform(decided.actions))
+
+    async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
+        orders: list[GridAction] = []
+        for action in actions:
+            if isinstance(action, Alert):
+                workflow.logger.warning("%s: %s", self._run_id, action.message)
+            elif isinstance(action, Resync):
+                self._start_resync()
+            else:
+                orders.append(action)
+        changed = self._watch_to_tell()
+        if not orders and changed is None:
+            return []
+        asked = SubmitInput(self._key(), self._grid.config.instrument, tuple(orders), changed)
+        outcomes = await calls.submit(asked)
+        if changed is not None:
+            self._watched = changed
+        self._look_again_if_unknown()
+        return outcomes
+
+    def _watch_to_tell(self) -> Watch | None:
+        """Return what the feed must watch, if that is no longer what it was told."""
+        now = replace(watch(self._grid), center=0)
+        return None if now == self._watched else now
+
+    def _start_resync(self) -> None:
+        self._must_resync = True  # also while one is under way: it may have looked too early
+        if self._resync is None or self._resync.done():
+            self._resync = asyncio.create_task(self._ask_venue())
+
+    async def _ask_venue(self) -> None:
+        while self._must_resync:
+            self._must_resync = False
+            try:
+                self._tell(await calls.resync(self._key()))
+            except ActivityError as error:  # only what no retry can mend, such as wrong credentials
+                why = error.cause
+                workflow.logger.error("%s cannot compare with the venue: %s", self._run_id, why)
+
+    def _look_again_if_unknown(self) -> None:
+        if not any(order.unknown for order in self._grid.working()):
+            self._look_after = LOOK_AGAIN
+        elif self._look_again is None or self._look_again.done():
+            self._look_again = asyncio.create_task(self._tick_after(self._look_after))
+            self._look_after = min(2 * self._look_after, LOOK_AGAIN_AT_LEAST)
+
+    async def _tick_after(self, pause: timedelta) -> None:
+        await workflow.sleep(pause, summary="look up orders of unknown outcome")
+        self._tell(TimePassed(workflow.now()))
+
+    async def _reconcile_for_ever(self) -> None:
+        """Compare with the venue when it is due, a time that is carried over from run to run."""
+        while True:
+            every = timedelta(seconds=self._grid.config.spec.reconcile_every)
+            if self._reconcile_at is None:
+                self._reconcile_at = workflow.now() + every
+            pause = max(self._reconcile_at - workflow.now(), timedelta(milliseconds=1))
+            await workflow.sleep(pause, summary="compare with the venue")
+            self._reconcile_at = workflow.now() + every
+            self._tell(TimePassed(workflow.now()))
+            self._start_resync()
+
+    # --- start, roll, end --------------------------------------------------------------------
+
+    async def _prepare(self, spec: GridSpec) -> None:
+        try:
+            prepared = await calls.prepare(PrepareInput(self._run_id, self._tag, spec))
+        except (ActivityError, asyncio.CancelledError) as error:
+            if is_cancelled_exception(error):
+                await asyncio.shield(calls.finish(RunKey(self._run_id, self._tag, spec.symbol)))
+            if isinstance(error.__cause__, ApplicationError):  # what a person has to read
+                raise error.__cause__ from None
+            raise
+        self._state = begin(bind(spec, prepared.instrument), self._tag)
+        workflow.upsert_search_attributes(
+            [
+                names.STRATEGY.value_set("grid"),
+                names.SYMBOL.value_set(spec.symbol),
+                names.ACCOUNT.value_set(spec.account),
+                names.VENUE.value_set(prepared.venue),
+            ]
+        )
+        self._inbox.extendleft(_Item(event) for event in await self._perform(()))
+
+    async def _wait(self) -> None:
+        """Wait for an event. A run that is due to roll and could not wakes up by itself for it.
+
+        It could not when a command had woken it, and commands alone would keep it from rolling for
+        ever. A command that takes long, for want of a ledger, makes it try less and less often.
+        """
+        if self._inbox or not self._is_long():
+            await workflow.wait_condition(lambda: bool(self._inbox))
+            return
+        within, self._roll_within = self._roll_within, min(2 * self._roll_within, MOST_ROLL_WITHIN)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: bool(self._inbox), timeout=within)
+
+    def _is_long(self) -> bool:
+        info = workflow.info()
+        long = info.get_current_history_length() >= self.roll_at
+        return long or info.is_continue_as_new_suggested()
+
+    def _may_roll(self) -> bool:
+        return workflow.all_handlers_finished() and not self._canceled and self._is_long()
+
+    def _carried(self) -> GridRunInput:
+        return GridRunInput(
+            self._grid.config.spec,
+            self._grid,
+            tuple(item.event for item in self._inbox),
+            self._taken,
+            self._watched,
+            self._reconcile_at,
+            resync=self._resync is not None and not self._resync.done(),
+        )
+
+    async def _finish(self) -> GridResult:
+        books = await calls.finish(self._key())
+        while not workflow.all_handlers_finished():  # a command that came too late gets its answer
+            await workflow.wait_condition(
+                lambda: bool(self._inbox) or workflow.all_handlers_finished()
+            )
+            await self._handle_inbox()
+        state = self._grid
+        self._show()
+        view = status(state)
+        return GridResult(
+            state.config.symbol,
+            state.stop_why,
+            view.position,
+            view.grid_profit,
+            view.floating,
+            view.fees,
+            view.cycles,
+            view.fills,
+            books.residual if books else None,
+        )
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    @workflow.signal(name="feed")
+    def feed(self, raw: RawValue) -> None:
+        """Take news of the account's feed. What cannot be read is made good by a resync."""
+        try:
+            batch = workflow.payload_converter().from_payload(raw.payload, FeedBatch)
+        except Exception:  # noqa: BLE001 - whatever it is, a fill may hide in it
+            workflow.logger.exception("a batch of the feed could not be read: asking the venue")
+            self._start_resync()
+            return
+        if self._taken.covers(batch):
+            return
+        self._taken = Taken(batch.session, batch.number)
+        self._inbox.extend(_Item(event) for event in batch.events)
+
+    @workflow.update
+    async def pause(self, command: Command) -> GridStatus:
+        """Cancel the entries and place no new ones; exits go on."""
+        await self._command(PauseAsked(workflow.now()), "pause", command.by, command.why)
+        return status(self._grid)
+
+    @workflow.update
+    async def resume(self, command: Command) -> GridStatus:
+        """Go on after a pause."""
+        await self._command(ResumeAsked(workflow.now()), "resume", command.by, command.why)
+        return status(self._grid)
+
+    @workflow.update
+    async def stop(self, command: StopGrid) -> GridStatus:
+        """End the run: keep, cancel or close what is at the venue."""
+        event = StopAsked(command.mode, workflow.now())
+        await self._command(event, f"stop {command.mode}", command.by, command.why)
+        return status(self._grid)
+
+    @workflow.update
+    async def reconfigure(self, command: ReconfigureGrid) -> GridStatus:
+        """Give the run other settings."""
+        event = ReconfigureAsked(self._bound(command.spec), workflow.now())
+        after = command.spec.model_dump(mode="json")
+        await self._command(event, "reconfigure", command.by, command.why, after)
+        self._spec = command.spec
+        return status(self._grid)
+
+    @pause.validator
+    def _can_pause(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+        self._refuse_unless(Phase.RUNNING, Phase.WAITING, verb="pause")
+
+    @resume.validator
+    def _can_resume(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+        self._refuse_unless(Phase.PAUSED, verb="resume")
+
+    @stop.validator
+    def _can_stop(self, command: StopGrid) -> None:  # noqa: ARG002 - the update's signature
+        self._refuse_unless(Phase.WAITING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, verb="stop")
+
+    @reconfigure.validator
+    def _can_reconfigure(self, command: ReconfigureGrid) -> None:
+        self._refuse_unless(Phase.WAITING, Phase.RUNNING, Phase.PAUSED, verb="reconfigure")
+        try:
+            check_reconfigure(self._grid, self._bound(command.spec))
+        except InvalidValueError as error:
+            raise ApplicationError(str(error), type="InvalidValueError") from None
+
+    def _bound(self, spec: GridSpec) -> GridConfig:
+        try:
+            config = bind(spec, self._grid.config.instrument)
+            if self._grid.price is not None:
+                check_profit(config, self._grid.price)
+        except InvalidValueError as error:
+            raise ApplicationError(
+                str(error), type="InvalidValueError", non_retryable=True
+            ) from None
+        return config
+
+    def _refuse_unless(self, *phases: Phase, verb: str) -> None:
+        if self._state is None:
+            raise ApplicationError(
+                f"cannot {verb}: the run is still being prepared", type="NotReady"
+            )
+        if self._state.phase not in phases:
+            raise ApplicationError(
+                f"cannot {verb}: the run is {self._state.phase}", type="WrongPhase"
+            )
+
+    async def _command(
+        self, event: GridEvent, name: str, by: str, why: str, after: dict[str, object] | None = None
+    ) -> None:
+        await calls.note(NoteInput(self._run_id, name, by, why, after))
+        item = self._tell(event)
+        await workflow.wait_condition(lambda: item.handled)
+
+    def _tell(self, event: GridEvent) -> _Item:
+        item = _Item(event)
+        self._inbox.append(item)
+        return item
+
+    # --- what is shown -----------------------------------------------------------------------
+
+    @workflow.query(name="status")
+    def status(self) -> GridStatus:
+        """Return what the run is doing."""
+        return status(self._ready())
+
+    @workflow.query(name="slots")
+    def slots(self) -> list[SlotView]:
+        """Return the slots, from the highest price down."""
+        return list(slots(self._ready()))
+
+    @workflow.query(name="preview")
+    def preview(self, spec: GridSpec) -> Preview:
+        """Return what a reconfiguration to *spec* would do; it does nothing."""
+        state = self._ready()
+        price = state.price or Price(1)
+        event = ReconfigureAsked(self._bound(spec), workflow.now())
+        return preview_change(state, (event,), price)
+
+    @workflow.query(name="taken")
+    def taken(self) -> Taken | None:
+        """Return the last batch of the feed, if everything that came is handled; else None."""
+        asking = self._resync is not None and not self._resync.done()
+        return None if self._state is None or self._inbox or asking else self._taken
+
+    def _ready(self) -> GridState:
+        if self._state is None:
+            raise ApplicationError("the run is still being prepared", type="NotReady")
+        return self._state
+
+    def _show(self) -> None:
+        """Show the slot table to whoever opens the run; search attributes only when they change."""
+        state = self._grid
+        workflow.set_current_details(table(state))
+        told = (str(state.phase), "halted" if state.halted else "clear")
+        if told != self._told:
+            self._told = told
+            phase, risk = told
+            workflow.upsert_search_attributes(
+                [names.PHASE.value_set(phase), names.RISK.value_set(risk)]
+            )
+
+    def _key(self) -> RunKey:
+        return RunKey(self._run_id, self._tag, self._grid.config.symbol)
+
+    @property
+    def _grid(self) -> GridState:
+        if self._state is None:  # a bug, so the workflow task fails and is tried again
+            raise RuntimeError("the run has no state yet")
+        return self._state

@@ -1,0 +1,132 @@
+"""What goes into a run and comes out of it: one type per message, readable as JSON."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
+from pydantic_core import CoreSchema, core_schema
+from temporalio.exceptions import ApplicationError
+
+from activities.messages import FeedBatch
+from domain.errors import InvalidValueError
+from domain.grid.events import GridEvent
+from domain.grid.spec import GridSpec, StopMode, parse_spec
+from domain.grid.state import GridState
+from domain.grid.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The last batch of the feed that a run has taken: what comes again is dropped."""
+
+    session: str = ""
+    number: int = 0
+
+    def covers(self, batch: FeedBatch) -> bool:
+        """Return whether *batch* was taken before, or comes from a feed that was replaced.
+
+        A feed that was frozen may wake up and say that the streams are lost, when its successor has
+        long said that they are live. What it knew of orders, the successor made the run ask for.
+        """
+        if batch.session == self.session:
+            return batch.number <= self.number
+        feed, _, attempt = batch.session.rpartition("/")
+        mine, _, taken = self.session.rpartition("/")
+        known = feed == mine and attempt.isdecimal() and taken.isdecimal()
+        return known and int(attempt) < int(taken)
+
+
+@dataclass(frozen=True, slots=True)
+class GridRunInput:
+    """What a grid run starts with; only `spec` is for people.
+
+    Everything else is carried from one workflow of the chain to the next: the state, the events
+    that were not handled yet, how far the feed was taken, what is watched, when the next comparison
+    with the venue is due, and whether one was under way.
+    """
+
+    spec: GridSpec
+    state: GridState | None = None
+    inbox: tuple[GridEvent, ...] = ()
+    taken: Taken = Taken()
+    watched: Watch | None = None
+    reconcile_at: datetime | None = None
+    resync: bool = False
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(_readable, handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class StopGrid:
+    """How to end a run."""
+
+    mode: StopMode = StopMode.CANCEL
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Who asks, and why: for the audit log."""
+
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconfigureGrid:
+    """New settings for a live run."""
+
+    spec: GridSpec
+    by: str = ""
+    why: str = ""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(_readable, handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class GridResult:
+    """How a run ended."""
+
+    symbol: str
+    why: str
+    position: Decimal
+    grid_profit: Decimal
+    floating: Decimal
+    fees: Decimal
+    cycles: int
+    fills: int
+    residual: Decimal | None = None
+
+
+def _readable(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Read what a person wrote, or fail the run or the update with sentences about it.
+
+    Temporal would try an input that it cannot read again for ever. That is right for what one
+    workflow carries over to the next, which only a change of the program makes unreadable.
+    """
+    try:
+        return handler(value)
+    except ValidationError as error:
+        if not isinstance(value, dict) or value.get("state") is not None:
+            raise
+        told = _sentences(value, error)
+        raise ApplicationError(told, type="InvalidValueError", non_retryable=True) from None
+
+
+def _sentences(value: dict[str, Any], error: ValidationError) -> str:
+    try:
+        if isinstance(value.get("spec"), dict):
+            parse_spec(value["spec"])
+    except InvalidValueError as wrong:
+        return str(wrong)
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    )

@@ -1,0 +1,26 @@
+"""The only makers of ids, queue names and search attributes."""
+
+from typing import Final
+
+from temporalio.common import SearchAttributeKey
+
+GRID_RUN: Final = "GridRun"
+FEED_RUN: Final = "FeedRun"
+
+STRATEGY: Final = SearchAttributeKey.for_keyword("OpensqtStrategy")
+SYMBOL: Final = SearchAttributeKey.for_keyword("OpensqtSymbol")
+ACCOUNT: Final = SearchAttributeKey.for_keyword("OpensqtAccount")
+VENUE: Final = SearchAttributeKey.for_keyword("OpensqtVenue")
+PHASE: Final = SearchAttributeKey.for_keyword("OpensqtPhase")
+RISK: Final = SearchAttributeKey.for_keyword("OpensqtRisk")
+SEARCH_ATTRIBUTES: Final = (STRATEGY, SYMBOL, ACCOUNT, VENUE, PHASE, RISK)
+
+
+def account_queue(account: str) -> str:
+    """Return the task queue of everything that needs the keys of *account*."""
+    return f"account.{account}"
+
+
+def feed_workflow_id(account: str) -> str:
+    """Return the id of the one workflow that owns the streams of *account*."""
+    return f"feed.{account}"
