@@ -1,0 +1,1 @@
+"""Processes and wiring: workers, runners, the API, the command line, the local stack."""

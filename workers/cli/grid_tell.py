@@ -1,0 +1,109 @@
+"""`opensqt grid pause`, `resume`, `stop` and `reconfigure`: what a person tells a live run."""
+
+import sys
+from typing import Any
+
+import click
+
+from domain.grid.spec import StopMode
+from workers.cli.failures import BadInputError, CommandError
+from workers.cli.options import with_settings
+from workers.cli.output import console, put_json
+from workers.cli.runs import NoWorkerError, Runs, operator
+from workers.cli.specs import read_spec
+from workers.cli.tables import preview_table
+from workers.settings import Settings
+from workflows.messages import Command, ReconfigureGrid, StopGrid
+
+_WHY = click.option("--why", default="", metavar="TEXT", help="The reason, for the audit log.")
+_NOBODY = "there is nobody to ask: add --yes, or --dry-run to only look"
+
+
+@click.command(epilog='Example: opensqt grid pause my-grid --why "news at two"')
+@click.argument("name")
+@_WHY
+@with_settings
+async def pause(name: str, *, why: str, settings: Settings, as_json: bool) -> None:
+    """Pause the run NAME: its entries are canceled, its exits stay."""
+    await _tell(settings, name, "pause", Command(operator(), why), as_json=as_json)
+
+
+@click.command(epilog="Example: opensqt grid resume my-grid")
+@click.argument("name")
+@_WHY
+@with_settings
+async def resume(name: str, *, why: str, settings: Settings, as_json: bool) -> None:
+    """Let the paused run NAME place entries again."""
+    await _tell(settings, name, "resume", Command(operator(), why), as_json=as_json)
+
+
+@click.command(epilog="Example: opensqt grid stop my-grid --mode close")
+@click.argument("name")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in StopMode]),
+    default=StopMode.CANCEL.value,
+    show_default=True,
+    help="keep: leave orders and position; cancel: cancel the orders; close: trade back too.",
+)
+@_WHY
+@with_settings
+async def stop(name: str, *, mode: str, why: str, settings: Settings, as_json: bool) -> None:
+    """Stop the run NAME for good; what becomes of its orders and position is --mode."""
+    message = StopGrid(StopMode(mode), operator(), why)
+    await _tell(settings, name, "stop", message, as_json=as_json)
+
+
+@click.command(epilog="Example: opensqt grid reconfigure my-grid wider.yaml --dry-run")
+@click.argument("name")
+@click.argument("spec", metavar="SPEC.yaml")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@_WHY
+@with_settings
+async def reconfigure(
+    name: str,
+    spec: str,
+    *,
+    yes: bool,
+    dry_run: bool,
+    why: str,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Change the live run NAME to SPEC: show what that does to its orders, ask, then do it."""
+    asks = not (yes or dry_run)
+    if asks and (as_json or spec == "-" or not sys.stdin.isatty()):
+        raise BadInputError(_NOBODY)
+    parsed = read_spec(spec)
+    runs = await Runs.connect(settings)
+    found = await runs.preview(name, parsed)
+    if not as_json:
+        console().print(preview_table(found))
+    if asks and not click.confirm(f"change run {name} to this?", default=False):
+        raise CommandError("nothing was changed")
+    after = None
+    if not dry_run:
+        message = ReconfigureGrid(parsed, operator(), why)
+        after = await _told(runs, name, "reconfigure", message)
+    if as_json:
+        put_json({"name": name, "changed": not dry_run, "preview": found, "status": after})
+    elif after is not None:
+        click.echo(f"run {name} is {after.phase} with the new settings")
+
+
+async def _tell(settings: Settings, name: str, update: str, message: Any, *, as_json: bool) -> None:
+    after = await _told(await Runs.connect(settings), name, update, message)
+    if as_json:
+        put_json({"name": name, "status": after})
+    else:
+        click.echo(f"run {name} is {after.phase}")
+
+
+async def _told(runs: Runs, name: str, update: str, message: Any) -> Any:
+    try:
+        return await runs.tell(name, update, message)
+    except NoWorkerError as error:
+        raise NoWorkerError(
+            f"{error}. Whether {update} was taken is not known: ask `opensqt grid status {name}`"
+        ) from None

@@ -1,0 +1,66 @@
+"""The durable runner: a worker process for the runs, activities and feeds of its accounts."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.store.ledger import Ledger
+from workers.settings import Settings
+from workers.wiring import (
+    Desks,
+    activities_of,
+    all_desks,
+    connect,
+    ensure_feed,
+    workflow_runner,
+)
+from workflows.feed import FeedRun
+from workflows.grid import GridRun
+from workflows.names import account_queue
+
+_log: Final = logging.getLogger(__name__)
+
+
+def account_worker(client: Client, desks: Desks) -> Worker:
+    """Return the worker of one account: its runs, their activities and its feed."""
+    return Worker(
+        client,
+        task_queue=account_queue(desks.account),
+        workflows=[GridRun, FeedRun],
+        activities=activities_of(desks, client).all(),
+        workflow_runner=workflow_runner(),
+        # A worker that was killed is missed after this long; one that is only busy replays.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        graceful_shutdown_timeout=timedelta(seconds=3),
+        max_concurrent_workflow_tasks=8,
+        max_cached_workflows=1000,
+    )
+
+
+async def run_worker(settings: Settings, queues: Sequence[str] = ()) -> None:
+    """Work the given task queues (all, if none is named) until SIGTERM or SIGINT.
+
+    Raises SchemaOutdatedError or StoreUnavailableError if the ledger cannot be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(Ledger.open(settings.ledger_url))
+        client = await connect(settings, metrics=True)
+        for desks in await stack.enter_async_context(all_desks(settings, ledger)):
+            if queues and account_queue(desks.account) not in queues:
+                continue
+            await ensure_feed(client, desks.account)
+            await stack.enter_async_context(account_worker(client, desks))
+            _log.info("working %s", account_queue(desks.account))
+        await stop.wait()
+        _log.info("stopping: running work is handed over")

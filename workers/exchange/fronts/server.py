@@ -1,0 +1,224 @@
+"""All fronts of one host behind one TLS port: the host name of a request picks the dialect."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from domain.errors import AlreadyRunningError, TradingError
+from workers.exchange.faults import FaultKind, FaultPlan, FaultRule
+from workers.exchange.fronts.asked import Asked, Told, WrongError
+from workers.exchange.fronts.desk import Desk
+from workers.exchange.fronts.dialect import Dialect, Route
+from workers.exchange.fronts.registry import dialects_of
+from workers.exchange.fronts.sockets import Socket
+from workers.exchange.fronts.tls import AUTHORITY_FILE, server_context
+from workers.exchange.host import Host
+
+_log: Final = logging.getLogger(__name__)
+_PAGE: Final = "<html><head><title>Maintenance</title></head><body>We will be back.</body></html>"
+_BAD_GATEWAY: Final = "<html><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Fronts:
+    """Fronts that answer: where, as whom, and what their clients must trust."""
+
+    host: str
+    port: int
+    authority: Path
+    desk: Desk
+    dialects: Sequence[Dialect]
+
+
+@asynccontextmanager
+async def fronts(
+    names: Sequence[str], host: Host, plan: FaultPlan, directory: Path, address: str, port: int
+) -> AsyncIterator[Fronts]:
+    """Serve the dialects of *names* inside the context; port 0 takes a free one.
+
+    Raises InvalidValueError for an unknown name, AlreadyRunningError if the port is taken.
+    """
+    desk = Desk(host, plan)
+    dialects = dialects_of(names, desk)
+    by_host = {name: dialect for dialect in dialects for name in dialect.hosts}
+    context = server_context(directory, by_host)
+    app = web.Application(client_max_size=4 * 1024 * 1024)
+    server = _Server(desk, by_host)
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, address, port, ssl_context=context)
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise AlreadyRunningError(
+            f"{address}:{port} cannot be listened on ({error}): choose another --fronts-listen"
+        ) from error
+    taken = runner.addresses[0][1]
+    try:
+        yield Fronts(address, taken, directory / AUTHORITY_FILE, desk, dialects)
+    finally:
+        await server.close()
+        await runner.cleanup()
+
+
+class _Server:
+    def __init__(self, desk: Desk, by_host: Mapping[str, Dialect]) -> None:
+        self._desk = desk
+        self._by_host = by_host
+        self._routes = {name: dialect.routes() for name, dialect in by_host.items()}
+        self._sockets: set[Socket] = set()
+        self._on_their_way: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        """End all sockets, and requests that are on their way."""
+        for socket in list(self._sockets):
+            await socket.close(rudely=True)
+            await socket.end()
+        for task in self._on_their_way:
+            task.cancel()
+        await asyncio.gather(*self._on_their_way, return_exceptions=True)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request, or speak on a socket."""
+        asked = Asked(
+            request.method,
+            request.host.partition(":")[0],
+            request.rel_url.raw_path,
+            request.rel_url.raw_query_string,
+            (await request.read()).decode(errors="replace"),
+            {name.lower(): value for name, value in request.headers.items()},
+        )
+        dialect = self._by_host.get(asked.host)
+        if dialect is None:
+            return self._absent(asked)
+        if asked.headers.get("upgrade", "").lower() == "websocket":
+            return await self._converse(dialect, asked, request)
+        for route in self._routes[asked.host]:
+            matched = route.pattern.fullmatch(asked.path)
+            if matched and route.method == asked.method:
+                asked = replace(asked, parts=matched.groupdict())
+                return await self._rest(dialect, route, asked, request)
+        return self._absent(asked)
+
+    async def _rest(
+        self, dialect: Dialect, route: Route, asked: Asked, request: web.Request
+    ) -> web.StreamResponse:
+        operation = dialect.operation(route, asked)
+        rules = self._desk.plan.strike(f"rest.{operation}", dialect.client_ids(asked))
+        kinds = {rule.kind for rule in rules}
+        if FaultKind.DROP_CONNECTION in kinds:
+            return _cut(request)
+        for rule in rules:
+            told = _instead(dialect, rule)
+            if told is not None:
+                return _response(told)
+        ahead = _sum(rules, FaultKind.SKEW_CLOCK)
+        waits = _sum(rules, FaultKind.DELAY_BEFORE)
+        if waits:
+            told = await self._late(waits, dialect, route, asked, ahead)
+        else:
+            told = _act(dialect, route, asked, ahead)
+        if FaultKind.LOST_ANSWER in kinds:
+            return _cut(request)
+        if FaultKind.NO_ANSWER in kinds:
+            await asyncio.Event().wait()  # until the client, or the server, gives up
+        await asyncio.sleep(_sum(rules, FaultKind.DELAY_AFTER).total_seconds())
+        return _response(told)
+
+    async def _late(
+        self, wait: timedelta, dialect: Dialect, route: Route, asked: Asked, ahead: timedelta
+    ) -> Told:
+        """Execute after a while, also when the client has given up: the request is on its way."""
+
+        async def act() -> Told:
+            await asyncio.sleep(wait.total_seconds())
+            return _act(dialect, route, asked, ahead)
+
+        task = asyncio.create_task(act())
+        self._on_their_way.add(task)
+        task.add_done_callback(self._on_their_way.discard)
+        return await asyncio.shield(task)
+
+    async def _converse(
+        self, dialect: Dialect, asked: Asked, request: web.Request
+    ) -> web.StreamResponse:
+        raw = web.WebSocketResponse(compress=False, autoping=False)
+        socket = Socket(raw, self._desk)
+        self._sockets.add(socket)
+        try:
+            refused = dialect.arrived(asked, socket)
+            if refused is not None:
+                return _response(refused)
+            await raw.prepare(request)
+            socket.open()
+            if not await dialect.converse(asked, socket):
+                _log.warning("no socket at %s %s", asked.host, asked.path)
+                await raw.close(code=1008, message=b"unknown path")
+        finally:
+            self._sockets.discard(socket)
+            await socket.end()
+        return raw
+
+    def _absent(self, asked: Asked) -> web.Response:
+        _log.warning("404 %s %s%s", asked.method, asked.host, asked.path)
+        return web.Response(status=404, text="404 page not found")
+
+
+def _act(dialect: Dialect, route: Route, asked: Asked, ahead: timedelta) -> Told:
+    dialect.ahead = ahead
+    try:
+        told = route.handler(asked)
+    except WrongError as wrong:
+        return wrong.answer
+    except TradingError as error:
+        _log.exception("%s %s", asked.method, asked.path)
+        return Told(str(error), 500)
+    finally:
+        dialect.ahead = timedelta()
+    return told if isinstance(told, Told) else Told(told)
+
+
+def _instead(dialect: Dialect, rule: FaultRule) -> Told | None:
+    """Return what a rule answers without executing anything; None if it does not."""
+    match rule.kind:
+        case FaultKind.RATE_LIMIT:
+            return dialect.limited(rule.delay)
+        case FaultKind.BANNED:
+            return dialect.banned(rule.delay)
+        case FaultKind.UNAVAILABLE:
+            return dialect.unavailable()
+        case FaultKind.REFUSE:
+            return dialect.refusal(rule.reason)
+        case FaultKind.SERVER_ERROR:
+            return Told(_BAD_GATEWAY, 502, {"Content-Type": "text/html"})
+        case FaultKind.HTML:
+            return Told(_PAGE, 200, {"Content-Type": "text/html"})
+        case _:
+            return None
+
+
+def _sum(rules: Sequence[FaultRule], kind: FaultKind) -> timedelta:
+    return sum((rule.delay for rule in rules if rule.kind is kind), timedelta())
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Break the connection off; the response goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def _response(told: Told) -> web.Response:
+    text = told.body if isinstance(told.body, str) else orjson.dumps(told.body).decode()
+    headers = {"Content-Type": "application/json", **told.headers}
+    return web.Response(status=told.status, text=text, headers=headers)

@@ -1,0 +1,92 @@
+"""What the paper exchange is started with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from domain.errors import InvalidValueError
+from domain.money import MarketKind
+
+#: What every account has when it is first used, where nothing else is said.
+STARTING_BALANCES: Final[Mapping[str, Decimal]] = MappingProxyType(
+    {"USDT": Decimal(100_000), "BTC": Decimal(10), "ETH": Decimal(100)}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings:
+    """Settings of one exchange. Raises InvalidValueError for what cannot be meant.
+
+    `speed` is market seconds per wall second, 0: only `Advance` moves the market. Without a `tape`
+    the market is a process made from `seed`, `start_price`, `volatility` (the standard deviation of
+    a day's return), `mean_gap` (between two trades) and `pull_ppm` (back to the start price, per
+    trade); it begins at `start_at`, else at the time of its first start.
+    """
+
+    data: Path
+    listen: str = "127.0.0.1:50051"
+    insecure_listen: bool = False
+    tape: Path | None = None
+    symbol: str | None = None
+    market: MarketKind | None = None
+    loop: bool = False
+    seed: int = 1
+    start_price: Decimal = Decimal(60_000)
+    volatility: Decimal = Decimal("0.04")
+    pull_ppm: int = 20
+    mean_gap: timedelta = timedelta(milliseconds=250)
+    start_at: datetime | None = None
+    speed: Decimal = Decimal(1)
+    balances: Mapping[str, Decimal] = field(default_factory=lambda: STARTING_BALANCES)
+    faults: Path | None = None
+    #: The venues whose protocols are spoken as well, and where (TLS).
+    fronts: tuple[str, ...] = ()
+    fronts_listen: str = "127.0.0.1:0"
+
+    def __post_init__(self) -> None:
+        if self.speed < 0:
+            raise InvalidValueError(f"speed must not be negative, was {self.speed}")
+        if self.start_price <= 0:
+            raise InvalidValueError(f"start price must be positive, was {self.start_price}")
+        if self.volatility < 0:
+            raise InvalidValueError(f"volatility must not be negative, was {self.volatility}")
+        for listen in (self.listen, self.fronts_listen):
+            host, port = _address(listen)
+            if not 0 <= port <= 65535:
+                raise InvalidValueError(f"listen must have a port up to 65535, was {listen}")
+            if not self.insecure_listen and not _loopback(host):
+                raise InvalidValueError(
+                    f"listen was {listen}, which others can reach without a password: listen on "
+                    "127.0.0.1, or add --insecure-listen if the network is your own"
+                )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        return _address(self.listen)
+
+    @property
+    def fronts_address(self) -> tuple[str, int]:
+        """Host and port of `fronts_listen`."""
+        return _address(self.fronts_listen)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InvalidValueError(f"listen must be HOST:PORT, such as 127.0.0.1:50051, was {listen}")
+    return host, int(port)
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

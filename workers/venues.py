@@ -1,0 +1,94 @@
+"""The venue of an account, as its settings name it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from activities.venues.ccxt.registry import quirks_of
+from activities.venues.remote import RemoteVenue
+from domain.errors import InvalidValueError
+from domain.limiter import Rate
+from domain.ports import Venue
+from workers.settings import PAPER, AccountSettings, Settings
+
+
+@asynccontextmanager
+async def open_venue(settings: Settings, account: str) -> AsyncIterator[Venue]:
+    """Yield the venue of *account*.
+
+    Raises InvalidValueError for an unknown venue, and for keys that are missing or unsafe.
+    """
+    known = settings.account(account)
+    if known.venue == PAPER:
+        async with RemoteVenue(settings.address_of(account), account) as paper:
+            yield paper
+        return
+    _refuse_unmeant(account, known)
+    # Only those who trade at a real venue pay for its library.
+    from activities.venues.ccxt.credentials import Credentials  # noqa: PLC0415
+    from activities.venues.ccxt.hosts import Local  # noqa: PLC0415
+    from activities.venues.ccxt.venue import CcxtVenue  # noqa: PLC0415
+
+    quirks = quirks_of(known.venue, known.market)
+    passphrase = _secret("passphrase", known.passphrase, known.passphrase_file)
+    credentials = Credentials(
+        _needed(account, "key", known.key, known.key_file),
+        _needed(account, "secret", known.secret, known.secret_file),
+        passphrase,
+        known.uid,
+    )
+    local = Local(*_local(account, known)) if known.local else None
+    orders = Rate(known.orders_per_second, timedelta(seconds=1))
+    async with CcxtVenue(quirks, credentials, local=local, orders=orders) as venue:
+        yield venue
+
+
+def _refuse_unmeant(account: str, known: AccountSettings) -> None:
+    """Raise InvalidValueError unless it is said which exchange is meant, local or real."""
+    if known.local is None and not known.real:
+        prefix = f"OPENSQT_ACCOUNTS__{account.upper()}"
+        raise InvalidValueError(
+            f"account {account} is at {known.venue}: set {prefix}__LOCAL=HOST:PORT for a local "
+            f"exchange, or {prefix}__REAL=true to trade with real money. The gateways have been "
+            "tested against local exchanges only"
+        )
+    if known.local is not None and known.real:
+        raise InvalidValueError(
+            f"account {account} is given as local ({known.local}) and as real; it is one of them"
+        )
+
+
+def _needed(account: str, name: str, text: SecretStr | None, path: Path | None) -> SecretStr:
+    secret = _secret(name, text, path)
+    if secret is None:
+        raise InvalidValueError(
+            f"account {account} needs its {name}: put it into a file of mode 600 and set "
+            f"OPENSQT_ACCOUNTS__{account.upper()}__{name.upper()}_FILE to its path"
+        )
+    return secret
+
+
+def _secret(name: str, text: SecretStr | None, path: Path | None) -> SecretStr | None:
+    from activities.venues.ccxt.credentials import read_secret  # noqa: PLC0415 - as above
+
+    if text is not None and path is not None:
+        raise InvalidValueError(f"a {name} is given as text or as a file, was given as both")
+    return text if path is None else read_secret(path)
+
+
+def _local(account: str, known: AccountSettings) -> tuple[str, int, Path]:
+    host, _, port = (known.local or "").rpartition(":")
+    if not host or not port.isdecimal():
+        raise InvalidValueError(
+            f"local of account {account} must be HOST:PORT, such as 127.0.0.1:8443, "
+            f"was {known.local}"
+        )
+    if known.authority is None:
+        raise InvalidValueError(
+            f"account {account} is local and needs the authority of that exchange: "
+            "authority.pem in its data directory"
+        )
+    return host, int(port), known.authority

@@ -1,0 +1,115 @@
+"""The one place where ports meet what stands behind them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.account import AccountDesk
+from activities.gate import LastGate, SizeGate
+from activities.orders import OrderDesk
+from activities.runs import RunActivities
+from activities.store.ledger import Ledger
+from domain.ports import Venue
+from workers.converter import DATA_CONVERTER
+from workers.settings import Settings
+from workers.venues import open_venue
+from workflows.names import FEED_RUN, account_queue, feed_workflow_id
+
+#: A workflow task that a dead worker holds is given to another one after this long.
+TASK_TIMEOUT: Final = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """What trades one account, durable or not."""
+
+    account: str
+    venue: Venue
+    ledger: Ledger
+    orders: OrderDesk
+    books: AccountDesk
+
+
+def desks(account: str, venue: Venue, ledger: Ledger, gate: LastGate | None = None) -> Desks:
+    """Return the desks of *account*; one set per process, for they remember what they answered."""
+    orders = OrderDesk(account, venue, ledger, gate or SizeGate())
+    return Desks(account, venue, ledger, orders, AccountDesk(account, venue, ledger))
+
+
+@asynccontextmanager
+async def account_desks(settings: Settings, account: str, ledger: Ledger) -> AsyncIterator[Desks]:
+    """Yield the desks of *account* at the venue that the settings name."""
+    gate = SizeGate(settings.account(account).max_order_notional)
+    async with open_venue(settings, account) as venue:
+        yield desks(account, venue, ledger, gate)
+
+
+@asynccontextmanager
+async def all_desks(settings: Settings, ledger: Ledger) -> AsyncIterator[list[Desks]]:
+    """Yield the desks of every account that is set up."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(account_desks(settings, account, ledger))
+            for account in sorted(settings.accounts)
+        ]
+
+
+async def connect(settings: Settings, *, metrics: bool = False) -> Client:
+    """Return a client of the Temporal server; *metrics* serves the SDK's figures where told."""
+    runtime = None
+    if metrics and settings.metrics:
+        prometheus = PrometheusConfig(
+            bind_address=settings.metrics, durations_as_seconds=True, counters_total_suffix=True
+        )
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=prometheus))
+    return await Client.connect(
+        settings.temporal,
+        namespace=settings.namespace,
+        data_converter=DATA_CONVERTER,
+        runtime=runtime,
+    )
+
+
+def activities_of(desks_: Desks, client: Client) -> RunActivities:
+    """Return the activities that the runs of one account may ask for."""
+
+    async def ensure() -> None:
+        await ensure_feed(client, desks_.account)
+
+    return RunActivities(
+        desks_.account,
+        desks_.venue,
+        desks_.ledger,
+        desks_.orders,
+        desks_.books,
+        client=client,
+        ensure_feed=ensure,
+    )
+
+
+async def ensure_feed(client: Client, account: str) -> None:
+    """Start the feed of *account* unless it runs already."""
+    await client.start_workflow(
+        FEED_RUN,
+        account,
+        id=feed_workflow_id(account),
+        task_queue=account_queue(account),
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"Streams of account {account}",
+    )
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Return the sandbox; what workflows import passes through, or each run would have its own."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(
+        "domain", "activities", "workflows.calls", "workflows.messages", "workflows.names"
+    )
+    return SandboxedWorkflowRunner(restrictions=restrictions)
