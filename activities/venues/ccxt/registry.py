@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: Loaded when asked for: a process pays for the venues it uses.
 VENUES: Final[Mapping[str, str]] = {
-    "binance": "activities.venues.ccxt.binance:Binance",
+    "binance": "activities.venues.ccxt.binance.quirks:Binance",
     "gate": "activities.venues.ccxt.gate:Gate",
     "okx": "activities.venues.ccxt.okx:Okx",
     "bybit": "activities.venues.ccxt.bybit:Bybit",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from activities.venues.ccxt.binance_words import SIDES, STATUSES, reason_of
+from activities.venues.ccxt.binance.words import SIDES, STATUSES, reason_of
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Reply, error_of
 from activities.venues.ccxt.quirks import News, from_ms, status_of
@@ -18,7 +18,7 @@ from domain.money import ZERO, add
 from domain.orders import Fill, OrderReport
 
 if TYPE_CHECKING:
-    from activities.venues.ccxt.binance import Binance
+    from activities.venues.ccxt.binance.quirks import Binance
 
 T = TypeVar("T")
 
