@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 VENUES: Final[Mapping[str, str]] = {
     "binance": "activities.venues.ccxt.binance.quirks:Binance",
     "gate": "activities.venues.ccxt.gate:Gate",
-    "okx": "activities.venues.ccxt.okx:Okx",
+    "okx": "activities.venues.ccxt.okx.quirks:Okx",
     "bybit": "activities.venues.ccxt.bybit:Bybit",
     "bitget": "activities.venues.ccxt.bitget:Bitget",
 }

@@ -1,110 +1,16 @@
-"""OKX's words: codes, sides, states, candle lengths, orders, executions, pages."""
+"""OKX's words: sides, states, candle lengths, orders, executions, pages."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from activities.venues.ccxt.markets import Market, decimal
-from activities.venues.ccxt.meanings import Meaning
-from activities.venues.ccxt.quirks import from_ms, status_of
-from domain.market import Balance, Position
+from activities.venues.ccxt.quirks import bar, from_ms, status_of
+from domain.market import Balance, Candle, Position
 from domain.money import ZERO
 from domain.orders import Fill, OrderReport, OrderStatus, RefusalReason, Side
 
-CODES: Final[Mapping[str, Meaning]] = {
-    # Some orders that met one of these had been placed.
-    "50004": Meaning.UNKNOWN,
-    "51149": Meaning.UNKNOWN,
-    "50001": Meaning.UNAVAILABLE,
-    "50005": Meaning.UNAVAILABLE,
-    "50013": Meaning.UNAVAILABLE,
-    "50026": Meaning.UNAVAILABLE,
-    "60016": Meaning.UNAVAILABLE,
-    "63999": Meaning.UNAVAILABLE,
-    "64008": Meaning.UNAVAILABLE,
-    "50011": Meaning.RATE_LIMITED,
-    "50061": Meaning.RATE_LIMITED,
-    "60014": Meaning.RATE_LIMITED,
-    "60023": Meaning.RATE_LIMITED,
-    "50007": Meaning.AUTHENTICATION,
-    "50008": Meaning.AUTHENTICATION,
-    "50030": Meaning.AUTHENTICATION,
-    "50100": Meaning.AUTHENTICATION,
-    "50101": Meaning.AUTHENTICATION,
-    "50103": Meaning.AUTHENTICATION,
-    "50104": Meaning.AUTHENTICATION,
-    "50105": Meaning.AUTHENTICATION,
-    "50106": Meaning.AUTHENTICATION,
-    "50107": Meaning.AUTHENTICATION,
-    "50110": Meaning.AUTHENTICATION,
-    "50111": Meaning.AUTHENTICATION,
-    "50112": Meaning.AUTHENTICATION,
-    "50113": Meaning.AUTHENTICATION,
-    "50114": Meaning.AUTHENTICATION,
-    "50119": Meaning.AUTHENTICATION,
-    "50120": Meaning.AUTHENTICATION,
-    "60001": Meaning.AUTHENTICATION,
-    "60002": Meaning.AUTHENTICATION,
-    "60003": Meaning.AUTHENTICATION,
-    "60004": Meaning.AUTHENTICATION,
-    "60005": Meaning.AUTHENTICATION,
-    "60007": Meaning.AUTHENTICATION,
-    "60009": Meaning.AUTHENTICATION,
-    "60011": Meaning.AUTHENTICATION,
-    "60024": Meaning.AUTHENTICATION,
-    "60032": Meaning.AUTHENTICATION,
-    "50102": Meaning.CLOCK,
-    "60006": Meaning.CLOCK,
-    "50000": Meaning.INVALID,
-    "50002": Meaning.INVALID,
-    "50006": Meaning.INVALID,
-    "50014": Meaning.INVALID,
-    "50015": Meaning.INVALID,
-    "50016": Meaning.INVALID,
-    "50024": Meaning.INVALID,
-    "51000": Meaning.INVALID,
-    "51003": Meaning.INVALID,
-    "51004": Meaning.INVALID,
-    "51005": Meaning.INVALID,
-    "51006": Meaning.INVALID,
-    "51007": Meaning.INVALID,
-    "51020": Meaning.INVALID,
-    "51100": Meaning.INVALID,
-    "51116": Meaning.INVALID,
-    "51118": Meaning.INVALID,
-    "51120": Meaning.INVALID,
-    "51121": Meaning.INVALID,
-    "51122": Meaning.INVALID,
-    "51136": Meaning.INVALID,
-    "51137": Meaning.INVALID,
-    "51138": Meaning.INVALID,
-    "60012": Meaning.INVALID,
-    "60013": Meaning.INVALID,
-    "60018": Meaning.INVALID,
-    "51001": Meaning.UNKNOWN_SYMBOL,
-    "51015": Meaning.UNKNOWN_SYMBOL,
-    "51008": Meaning.INSUFFICIENT_FUNDS,
-    "51119": Meaning.INSUFFICIENT_FUNDS,
-    "51127": Meaning.INSUFFICIENT_FUNDS,
-    "51131": Meaning.INSUFFICIENT_FUNDS,
-    "51023": Meaning.REDUCE_ONLY,
-    "51112": Meaning.REDUCE_ONLY,
-    "51169": Meaning.REDUCE_ONLY,
-    "51170": Meaning.REDUCE_ONLY,
-    "51205": Meaning.REDUCE_ONLY,
-    "51011": Meaning.DUPLICATE,
-    "51016": Meaning.DUPLICATE,
-    # Of a cancel: unknown, canceled, filled, none pending, being canceled. A look-up tells.
-    "51400": Meaning.NOT_FOUND,
-    "51401": Meaning.NOT_FOUND,
-    "51402": Meaning.NOT_FOUND,
-    "51405": Meaning.NOT_FOUND,
-    "51410": Meaning.NOT_FOUND,
-    "51603": Meaning.NOT_FOUND,
-}
-#: What its desk says of orders and settings begins so; such a code is a no, listed above or not.
-DEFINITE: Final = ("51", "54", "59")
 SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
 STATES: Final = {
     "live": OrderStatus.OPEN,
@@ -228,3 +134,8 @@ async def pages(
 def older_than(since: datetime, now: datetime, span: timedelta) -> bool:
     """Return whether a moment lies before what an endpoint of the last *span* surely covers."""
     return now - since > span - timedelta(hours=1)
+
+
+def candle_in(market: Market, row: Sequence[Any]) -> Candle:
+    """Return a bar; its volume is in contracts, or in base on spot."""
+    return bar(market, row, closed=row[8] == "1")

@@ -1,13 +1,20 @@
 """OKX's conversations: one private socket with a login, a public one, and one for candles."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Reply, error_of
-from activities.venues.ccxt.okx_words import balance_in, fill_of_order, order_in, position_in
+from activities.venues.ccxt.okx.words import (
+    balance_in,
+    candle_in,
+    fill_of_order,
+    order_in,
+    position_in,
+)
 from activities.venues.ccxt.quirks import News, from_ms
 from activities.venues.ccxt.sockets import Conversation, Step
 from domain.conditions import MarkPrice
@@ -18,7 +25,7 @@ from domain.orders import OrderReport, OrderStatus
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from activities.venues.ccxt.okx import Okx
+    from activities.venues.ccxt.okx.quirks import Okx
 
 T = TypeVar("T")
 
@@ -197,13 +204,10 @@ class Candles(_Okx[Candle]):
 
     path = "business"
 
-    def __init__(
-        self, quirks: "Okx", market: Market, word: str, read: Callable[[Market, Any], Candle]
-    ) -> None:
+    def __init__(self, quirks: "Okx", market: Market, interval: timedelta) -> None:
         super().__init__(quirks)
         self._market = market
-        self._word = word
-        self._candle = read
+        self._word = quirks.interval(interval)
 
     def steps(self) -> Sequence[Step]:
         return (self._subscribe({"channel": f"candle{self._word}", "instId": self._market.id}),)
@@ -211,4 +215,4 @@ class Candles(_Okx[Candle]):
     def _rows(self, arg: Mapping[str, Any], rows: Sequence[Any]) -> Iterable[Candle]:
         if arg["channel"] != f"candle{self._word}" or arg["instId"] != self._market.id:
             return ()
-        return [self._candle(self._market, row) for row in rows]
+        return [candle_in(self._market, row) for row in rows]
