@@ -15,7 +15,7 @@ VENUES: Final[Mapping[str, str]] = {
     "binance": "activities.venues.ccxt.binance.quirks:Binance",
     "gate": "activities.venues.ccxt.gate:Gate",
     "okx": "activities.venues.ccxt.okx.quirks:Okx",
-    "bybit": "activities.venues.ccxt.bybit:Bybit",
+    "bybit": "activities.venues.ccxt.bybit.quirks:Bybit",
     "bitget": "activities.venues.ccxt.bitget:Bitget",
 }
 

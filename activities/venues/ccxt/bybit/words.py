@@ -1,4 +1,4 @@
-"""Bybit's words: error codes, sides, statuses, candle lengths, orders, executions."""
+"""Bybit's words: sides, statuses, candle lengths, orders, executions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from activities.venues.ccxt.markets import Market, decimal
-from activities.venues.ccxt.meanings import Meaning
 from activities.venues.ccxt.quirks import from_ms, status_of
+from domain.errors import VenueError
 from domain.market import Balance, Position
 from domain.money import ZERO, MarketKind, Quantity, add
 from domain.orders import Fill, OrderReport, OrderStatus, RefusalReason, Side
@@ -41,116 +41,6 @@ INTERVALS: Final[Mapping[timedelta, str]] = {
     timedelta(hours=6): "360",
     timedelta(hours=12): "720",
     timedelta(days=1): "D",
-}
-
-_MEANINGS: Final[Mapping[Meaning, Sequence[str]]] = {
-    # The server gave up waiting, or failed: the order may have been placed all the same.
-    Meaning.UNKNOWN: (
-        "10000",
-        "10014",
-        "10019",
-        "170001",
-        "170007",
-        "170032",
-        "170146",
-        "170147",
-        "170149",
-        "170150",
-        "170234",
-    ),
-    Meaning.UNAVAILABLE: ("10016",),
-    # An order that is in the middle of something else is left alone.
-    Meaning.NOT_EXECUTED: ("110079", "170191"),
-    Meaning.RATE_LIMITED: ("10006", "10018", "10429", "20003", "170005", "170222"),
-    Meaning.AUTHENTICATION: (
-        "10003",
-        "10004",
-        "10005",
-        "10007",
-        "10008",
-        "10009",
-        "10010",
-        "10020",
-        "10024",
-        "10027",
-        "10028",
-        "10029",
-        "33004",
-    ),
-    Meaning.CLOCK: ("10002",),
-    Meaning.NOT_FOUND: (
-        "110001",
-        "110008",
-        "110010",
-        "170139",
-        "170142",
-        "170143",
-        "170190",
-        "170213",
-    ),
-    Meaning.DUPLICATE: ("12141", "110030", "110072", "170141"),
-    Meaning.UNCHANGED: ("110025", "110026", "110027", "110043"),
-    Meaning.UNKNOWN_SYMBOL: ("170121",),
-    Meaning.WOULD_CROSS: ("170218",),
-    Meaning.INSUFFICIENT_FUNDS: (
-        "110004",
-        "110006",
-        "110007",
-        "110012",
-        "110014",
-        "110044",
-        "110045",
-        "110051",
-        "110052",
-        "110053",
-        "170033",
-        "170131",
-    ),
-    Meaning.REDUCE_ONLY: ("110017",),
-    Meaning.INVALID: (
-        "10001",
-        "10017",
-        "12137",
-        "110003",
-        "110094",
-        "170105",
-        "170115",
-        "170116",
-        "170117",
-        "170124",
-        "170130",
-        "170132",
-        "170133",
-        "170134",
-        "170135",
-        "170136",
-        "170137",
-        "170140",
-        "170148",
-        "170192",
-        "170193",
-        "170194",
-    ),
-    Meaning.REFUSED: (
-        "110009",
-        "110011",
-        "110016",
-        "110020",
-        "110021",
-        "110023",
-        "110040",
-        "110063",
-        "110066",
-        "170151",
-        "170157",
-        "170159",
-        "170201",
-        "170210",
-        "170217",
-    ),
-}
-CODES: Final[Mapping[str, Meaning]] = {
-    code: meaning for meaning, codes in _MEANINGS.items() for code in codes
 }
 
 
@@ -244,3 +134,11 @@ def _fee_asset(market: Market, row: Mapping[str, Any]) -> str:
         return instrument.quote
     charged = decimal(row["execFee"] or 0, "execFee") >= 0
     return instrument.base if (row["side"] == "Buy") is charged else instrument.quote
+
+
+def rows_of(told: Mapping[str, Any], part: str) -> Sequence[Any]:
+    """Return the list in a part of an answer; one that is not there is no empty one."""
+    rows = (told.get(part) or {}).get("list")
+    if not isinstance(rows, list):
+        raise VenueError(f"bybit: an unreadable answer came: {part} has no list")
+    return rows

@@ -6,13 +6,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from activities.venues.ccxt.bybit_words import (
-    TRADES,
-    balance_in,
-    filled_in,
-    order_in,
-    position_in,
-)
+from activities.venues.ccxt.bybit.words import TRADES, balance_in, filled_in, order_in, position_in
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Meaning, Verdict, error_of
 from activities.venues.ccxt.quirks import News, from_ms
@@ -23,7 +17,7 @@ from domain.market import Candle, PriceUpdate
 from domain.orders import OrderReport
 
 if TYPE_CHECKING:
-    from activities.venues.ccxt.bybit import Bybit
+    from activities.venues.ccxt.bybit.quirks import Bybit
 
 T = TypeVar("T")
 
