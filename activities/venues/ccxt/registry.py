@@ -16,7 +16,7 @@ VENUES: Final[Mapping[str, str]] = {
     "gate": "activities.venues.ccxt.gate:Gate",
     "okx": "activities.venues.ccxt.okx.quirks:Okx",
     "bybit": "activities.venues.ccxt.bybit.quirks:Bybit",
-    "bitget": "activities.venues.ccxt.bitget:Bitget",
+    "bitget": "activities.venues.ccxt.bitget.quirks:Bitget",
 }
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from activities.venues.ccxt.bitget_codes import SOCKET_CODES
-from activities.venues.ccxt.bitget_words import PRODUCT
+from activities.venues.ccxt.bitget.codes import SOCKET_CODES
+from activities.venues.ccxt.bitget.words import PRODUCT
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Meaning, Verdict, error_of
 from activities.venues.ccxt.quirks import News, bar, from_ms
@@ -18,7 +18,7 @@ from domain.market import Balance, Candle, Position, PriceUpdate
 from domain.money import ZERO, add
 
 if TYPE_CHECKING:
-    from activities.venues.ccxt.bitget import Bitget
+    from activities.venues.ccxt.bitget.quirks import Bitget
 
 T = TypeVar("T")
 
