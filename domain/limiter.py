@@ -41,6 +41,15 @@ class Rate:
 Costs = Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a bucket's rate was used in the span of time that ends now."""
+
+    bucket: str
+    used: int
+    rate: Rate
+
+
 @dataclass(slots=True)
 class _Window:
     rate: Rate
@@ -98,6 +107,16 @@ class Limiter:
         if window is not None:
             window.forget(now)
             window.take(max(0, min(used, window.rate.amount) - window.used), now)
+
+    def usage(self, now: datetime) -> Sequence[Usage]:
+        """Return what of each bucket was used."""
+        for window in self._windows.values():
+            window.forget(now)
+        return [Usage(name, each.used, each.rate) for name, each in self._windows.items()]
+
+    def paused(self, now: datetime) -> timedelta:
+        """Return how long the venue wants nothing to leave; nothing if it may."""
+        return max((self._paused_until or now) - now, _NO_WAIT)
 
 
 @dataclass(frozen=True, slots=True)

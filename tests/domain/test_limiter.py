@@ -98,3 +98,22 @@ def test_no_span_of_a_windows_length_ever_has_more_than_its_amount(
     for at, _ in left:
         span = [cost for then, cost in left if at <= then < at + SECOND]
         assert sum(span) <= max(amount, *span)
+
+
+def test_what_was_used_is_told_of_the_span_that_ends_now() -> None:
+    limits = limiter()
+    limits.take({"orders": 1, "weight": 40}, T0)
+    limits.take({"orders": 1}, after(0.5))
+    assert [(each.bucket, each.used) for each in limits.usage(after(0.9))] == [
+        ("orders", 2),
+        ("weight", 40),
+    ]
+    assert [each.used for each in limits.usage(after(1.2))] == [1, 0]
+
+
+def test_a_pause_is_told_until_it_is_over() -> None:
+    limits = limiter()
+    assert limits.paused(T0) == timedelta(0)
+    limits.pause(after(3))
+    assert limits.paused(after(1)) == timedelta(seconds=2)
+    assert limits.paused(after(4)) == timedelta(0)

@@ -1,12 +1,13 @@
 """The limiter at work: calls wait here for their turn, most important first."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from domain.errors import RateLimitedError
-from domain.limiter import Costs, Limiter, Priority, Rate, Waiting, released
+from domain.limiter import Costs, Limiter, Priority, Rate, Usage, Waiting, released
 
 #: More callers than this are told to come back: a queue that long helps nobody.
 _MOST_WAITING: Final = 1000
@@ -19,6 +20,7 @@ class Pacer:
     """Lets the calls of one account at one venue leave at its rates."""
 
     def __init__(self, rates: Mapping[str, Rate]) -> None:
+        self._rates = dict(rates)
         widened = {name: Rate(rate.amount, rate.per + _JITTER) for name, rate in rates.items()}
         self._limiter = Limiter(widened)
         self._waiting: dict[int, tuple[Waiting, asyncio.Future[None]]] = {}
@@ -59,6 +61,15 @@ class Pacer:
     def told(self, bucket: str, used: int) -> None:
         """Take the venue's own count into account."""
         self._limiter.told(bucket, used, _now())
+
+    def usage(self) -> Sequence[Usage]:
+        """Return what of each bucket was used, with its rate as it was given."""
+        used = self._limiter.usage(_now())
+        return [replace(each, rate=self._rates[each.bucket]) for each in used]
+
+    def paused(self) -> timedelta:
+        """Return how long nothing may leave because the venue asked for it."""
+        return self._limiter.paused(_now())
 
     def _release(self) -> None:
         if self._timer is not None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 from types import TracebackType
@@ -24,10 +24,18 @@ from activities.venues.ccxt.meanings import (
     error_of,
 )
 from activities.venues.ccxt.pacing import Pacer
-from activities.venues.ccxt.quirks import News, OrderName, Quirks
+from activities.venues.ccxt.quirks import ORDERS, News, OrderName, Quirks, from_ms
 from activities.venues.ccxt.rest import ORDER_PATIENCE, Rest
 from activities.venues.ccxt.sockets import Stream
-from domain.conditions import DayStatistics, FundingRate, MarkPrice, Terms
+from domain.conditions import (
+    ClockReading,
+    DayStatistics,
+    FundingRate,
+    KeyRights,
+    MarkPrice,
+    RateLimits,
+    Terms,
+)
 from domain.errors import (
     InvalidValueError,
     NotSentError,
@@ -95,10 +103,11 @@ class CcxtVenue:
         client.timeout_on_exit = 0  # it has no connections of its own to wait for
         self._client = client
         self._quirks.adopt(client)
+        self._pacer = Pacer(self._quirks.rates(self._orders))
         self._quirks.rest = Rest(
             self._quirks.name,
             client,
-            Pacer(self._quirks.rates(self._orders)),
+            self._pacer,
             self._credentials,
             self._quirks.verdict,
             self._quirks.used,
@@ -360,6 +369,25 @@ class CcxtVenue:
             await self._quirks.set_one_way()
         except UnchangedError:
             return
+
+    async def key_rights(self) -> KeyRights:
+        """Return what the key may do, as the venue tells it."""
+        return await self._quirks.key_rights()
+
+    async def clock(self) -> ClockReading:
+        """Compare the venue's clock with ours, by one public question."""
+        asked_at = datetime.now(UTC)
+        told = from_ms(await self._quirks.rest.unified("fetch_time"))
+        round_trip = datetime.now(UTC) - asked_at
+        return ClockReading(told - (asked_at + round_trip / 2), round_trip)
+
+    def rate_limits(self) -> RateLimits:
+        """Return the limits, and what of them was used as we and the venue counted it."""
+        used = {each.bucket: each for each in self._pacer.usage()}
+        orders = used.pop(ORDERS)
+        return RateLimits(
+            orders, self._quirks.most_orders(), tuple(used.values()), self._pacer.paused()
+        )
 
     # ---- market
 

@@ -7,6 +7,7 @@ from activities.venues.ccxt.binance.account import Account
 from activities.venues.ccxt.binance.history import History
 from activities.venues.ccxt.binance.market import PublicData
 from activities.venues.ccxt.binance.orders import Orders
+from activities.venues.ccxt.binance.rights import Rights
 from activities.venues.ccxt.binance.talks import Candles, FuturesNews, Marks, Prices, SpotNews
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.quirks import News
@@ -15,7 +16,7 @@ from domain.conditions import MarkPrice
 from domain.market import Candle, PriceUpdate
 
 
-class Binance(Orders, History, Account, PublicData):
+class Binance(Orders, History, Account, Rights, PublicData):
     """One account, for one kind of market."""
 
     def news_talk(self) -> Conversation[News]:

@@ -7,6 +7,7 @@ from activities.venues.ccxt.bitget.account import Account
 from activities.venues.ccxt.bitget.history import History
 from activities.venues.ccxt.bitget.market import PublicData
 from activities.venues.ccxt.bitget.orders import Orders
+from activities.venues.ccxt.bitget.rights import Rights
 from activities.venues.ccxt.bitget.talks import AccountNews, Candles, Marks, Prices
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.quirks import News
@@ -15,7 +16,7 @@ from domain.conditions import MarkPrice
 from domain.market import Candle, PriceUpdate
 
 
-class Bitget(Orders, History, Account, PublicData):
+class Bitget(Orders, History, Account, Rights, PublicData):
     """One account, for one kind of market."""
 
     def news_talk(self) -> Conversation[News]:

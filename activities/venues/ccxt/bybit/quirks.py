@@ -7,6 +7,7 @@ from activities.venues.ccxt.bybit.account import Account
 from activities.venues.ccxt.bybit.history import History
 from activities.venues.ccxt.bybit.market import PublicData
 from activities.venues.ccxt.bybit.orders import Orders
+from activities.venues.ccxt.bybit.rights import Rights
 from activities.venues.ccxt.bybit.talks import Candles, Marks, Prices, PrivateNews
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.quirks import News
@@ -15,7 +16,7 @@ from domain.conditions import MarkPrice
 from domain.market import Candle, PriceUpdate
 
 
-class Bybit(Orders, History, Account, PublicData):
+class Bybit(Orders, History, Account, Rights, PublicData):
     """One account, for one kind of market."""
 
     def news_talk(self) -> Conversation[News]:

@@ -8,6 +8,7 @@ from activities.venues.ccxt.okx.account import Account
 from activities.venues.ccxt.okx.history import History
 from activities.venues.ccxt.okx.market import PublicData
 from activities.venues.ccxt.okx.orders import Orders
+from activities.venues.ccxt.okx.rights import Rights
 from activities.venues.ccxt.okx.talks import Candles, Marks, Prices, PrivateNews
 from activities.venues.ccxt.quirks import News
 from activities.venues.ccxt.sockets import Conversation
@@ -15,7 +16,7 @@ from domain.conditions import MarkPrice
 from domain.market import Candle, PriceUpdate
 
 
-class Okx(Orders, History, Account, PublicData):
+class Okx(Orders, History, Account, Rights, PublicData):
     """One account, for one kind of market."""
 
     def news_talk(self) -> Conversation[News]:
