@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Loaded when asked for: a process pays for the venues it uses.
 VENUES: Final[Mapping[str, str]] = {
     "binance": "activities.venues.ccxt.binance.quirks:Binance",
-    "gate": "activities.venues.ccxt.gate:Gate",
+    "gate": "activities.venues.ccxt.gate.quirks:Gate",
     "okx": "activities.venues.ccxt.okx.quirks:Okx",
     "bybit": "activities.venues.ccxt.bybit.quirks:Bybit",
     "bitget": "activities.venues.ccxt.bitget.quirks:Bitget",

@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
-from activities.venues.ccxt.gate import Gate
-from activities.venues.ccxt.gate_talks import Candles, NewsTalk
-from activities.venues.ccxt.gate_words import CODES, future_in, id_in, moment, spot_in
+from activities.venues.ccxt.gate.codes import CODES
+from activities.venues.ccxt.gate.quirks import Gate
+from activities.venues.ccxt.gate.talks import Candles, NewsTalk
+from activities.venues.ccxt.gate.words import future_in, id_in, moment, spot_in
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply
 from activities.venues.ccxt.quirks import from_ms

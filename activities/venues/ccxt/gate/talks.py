@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
-from activities.venues.ccxt.gate_words import EXACT_SIZES, moment
+from activities.venues.ccxt.gate.words import EXACT_SIZES, moment
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, error_of
 from activities.venues.ccxt.quirks import News
@@ -19,7 +19,7 @@ from domain.money import Quantity
 from domain.orders import Fill, OrderReport, OrderStatus
 
 if TYPE_CHECKING:
-    from activities.venues.ccxt.gate import Gate
+    from activities.venues.ccxt.gate.quirks import Gate
 
 T = TypeVar("T")
 
