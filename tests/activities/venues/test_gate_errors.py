@@ -315,7 +315,7 @@ async def test_an_order_that_arrives_after_its_window_is_not_executed(
     async with opened("gate", kind, tmp_path) as bench:
         bench.advance(1)
         await bench.venue.instrument(bench.symbol)
-        bench.venue._quirks.window = timedelta(seconds=-1)  # type: ignore[misc]  # as if on its way
+        bench.venue._quirks.window = timedelta(seconds=-1)  # as if on its way
         with pytest.raises(ClockSkewError, match="X-Gate-Exptime"):
             await place(bench, A, 990)
         assert await bench.venue.open_orders(bench.symbol) == []
