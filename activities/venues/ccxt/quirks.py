@@ -189,13 +189,13 @@ class Quirks(ABC):
     async def balances(self) -> Sequence[Balance]:
         """Return every asset the account has; `locked` includes margin in use."""
 
+    @abstractmethod
     async def key_rights(self) -> KeyRights:
         """Return what the key may do; None for what the venue does not tell."""
-        raise NotImplementedError
 
+    @abstractmethod
     def most_orders(self) -> Rate:
         """Return how many orders the venue is documented to take from one account."""
-        raise NotImplementedError
 
     async def positions(self, market: Market) -> Sequence[Position]:
         """Return the position unless it is flat."""

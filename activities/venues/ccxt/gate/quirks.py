@@ -7,6 +7,7 @@ from activities.venues.ccxt.gate.account import Account
 from activities.venues.ccxt.gate.history import History
 from activities.venues.ccxt.gate.market import PublicData
 from activities.venues.ccxt.gate.orders import Orders
+from activities.venues.ccxt.gate.rights import Rights
 from activities.venues.ccxt.gate.talks import Candles, Marks, NewsTalk, Prices
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.quirks import News
@@ -15,7 +16,7 @@ from domain.conditions import MarkPrice
 from domain.market import Candle, PriceUpdate
 
 
-class Gate(Orders, History, Account, PublicData):
+class Gate(Orders, History, Account, Rights, PublicData):
     """One account, for one kind of market."""
 
     def news_talk(self) -> Conversation[News]:
