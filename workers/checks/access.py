@@ -130,8 +130,9 @@ async def limits(patient: Patient) -> Found:
             "wait; end other programs that use this key or address",
         )
     ours, most = told.orders, told.most_orders
-    used = "; ".join(map(_used, told.others))
-    said = f"{_rate(ours)} set, the venue takes {most.amount} in {_span(most.per)}; {used}"
+    said = f"{_rate(ours)} set, the venue takes {most.amount} in {_span(most.per)}"
+    if told.others:
+        said += f"; the fullest limit is {_used(max(told.others, key=_share))}"
     if ours.rate.amount / ours.rate.per.total_seconds() > most.amount / most.per.total_seconds():
         return warning(
             said, f"set fewer: OPENSQT_ACCOUNTS__{patient.name.upper()}__ORDERS_PER_SECOND"
@@ -141,6 +142,10 @@ async def limits(patient: Patient) -> Found:
 
 def _rate(orders: Usage) -> str:
     return f"{orders.rate.amount} orders and cancels in {_span(orders.rate.per)}"
+
+
+def _share(usage: Usage) -> float:
+    return usage.used / usage.rate.amount
 
 
 def _used(usage: Usage) -> str:

@@ -11,7 +11,15 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
@@ -113,11 +121,11 @@ class Stream(AsyncIterator[T], Generic[T]):
         except BaseException:
             await self._close()
             raise
-        self._tasks.append(asyncio.create_task(self._guarded(self._drain())))
+        self._tasks.append(asyncio.create_task(self._guarded(self._drain)))
         if self._talk.ping is not None:
-            self._tasks.append(asyncio.create_task(self._guarded(self._ping())))
+            self._tasks.append(asyncio.create_task(self._guarded(self._ping)))
         if self._talk.keep_alive_every is not None:
-            self._tasks.append(asyncio.create_task(self._guarded(self._renew())))
+            self._tasks.append(asyncio.create_task(self._guarded(self._renew)))
         return self
 
     async def __aexit__(
@@ -194,9 +202,9 @@ class Stream(AsyncIterator[T], Generic[T]):
             await asyncio.sleep(every.total_seconds())
             await self._talk.keep_alive()
 
-    async def _guarded(self, work: Any) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except TradingError as error:
             self._fail(error)
         except (aiohttp.ClientError, OSError) as error:
