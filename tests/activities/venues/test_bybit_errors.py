@@ -24,7 +24,7 @@ from domain.money import MarketKind, Price, Quantity
 from domain.orders import OrderReport, OrderStatus, RefusalReason
 from tests.contract.bench import PERPETUAL, SPOT, START, credentials, opened
 from tests.contract.test_venues import A, buy, place, soon
-from workers.exchange.fronts.bybit import Bybit as Dialect
+from workers.exchange.fronts.bybit.history import History
 from workers.exchange.fronts.registry import DIALECTS
 
 #: Section 4 of the study of exchanges, and what may have executed.
@@ -288,7 +288,7 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_order_that_ended_long_ago_is_found_in_the_history(
     kind: MarketKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Dialect, "recent", 0)
+    monkeypatch.setattr(History, "recent", 0)
     async with opened("bybit", kind, tmp_path) as bench:
         bench.advance(1)
         await place(bench, A, 990)

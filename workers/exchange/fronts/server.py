@@ -16,8 +16,9 @@ from domain.errors import AlreadyRunningError, TradingError
 from workers.exchange.faults import FaultKind, FaultPlan, FaultRule
 from workers.exchange.fronts.asked import Asked, Told, WrongError
 from workers.exchange.fronts.desk import Desk
-from workers.exchange.fronts.dialect import Dialect, Route
+from workers.exchange.fronts.dialect import Dialect
 from workers.exchange.fronts.registry import dialects_of
+from workers.exchange.fronts.rooms import Route
 from workers.exchange.fronts.sockets import Socket
 from workers.exchange.fronts.tls import AUTHORITY_FILE, server_context
 from workers.exchange.host import Host
@@ -175,16 +176,14 @@ class _Server:
 
 
 def _act(dialect: Dialect, route: Route, asked: Asked, ahead: timedelta) -> Told:
-    dialect.ahead = ahead
     try:
-        told = route.handler(asked)
+        with dialect.desk.skewed(ahead):
+            told = route.handler(asked)
     except WrongError as wrong:
         return wrong.answer
     except TradingError as error:
         _log.exception("%s %s", asked.method, asked.path)
         return Told(str(error), 500)
-    finally:
-        dialect.ahead = timedelta()
     return told if isinstance(told, Told) else Told(told)
 
 
