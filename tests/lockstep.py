@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import pytest
 from pydantic import TypeAdapter
@@ -38,7 +38,8 @@ from domain.grid.events import (
 )
 from domain.grid.spec import CANDLE_LENGTHS, GridSpec, StopMode
 from domain.grid.watch import Watch, watch
-from domain.money import Instrument
+from domain.market import PriceUpdate
+from domain.money import Instrument, Price
 from domain.order_ids import OrderKey, decode, encode
 from domain.orders import OrderReport
 from domain.simulation.exchange import SimulatedExchange
@@ -64,6 +65,9 @@ _ID = re.compile(r"q[0-9a-z]{26}")
 _ACTIONS: TypeAdapter[list[OrderAction]] = TypeAdapter(list[OrderAction])
 _STORED_WATCH = TypeAdapter(Watch)
 _PATIENCE = 60
+#: Looks come at once at first, for a runner in this process needs a few turns of the loop only;
+#: then ever later, or looking would be all that is done (seconds).
+_PAUSE, _LONGEST = 0.001, 0.02
 
 
 class Recorder(OrderDesk):
@@ -129,7 +133,8 @@ class OpenFeed(Feed):
         route = self.route
         if route is None:
             return "no route"
-        if route.last != exchange.last_price(route.symbol):
+        last = exchange.last_price(route.symbol)
+        if last is None or route.last is None or (last.price, last.at) != _seen(route.last):
             return "the price is unread"
         if route.watch.adaptive is not None:
             length = CANDLE_LENGTHS[route.watch.adaptive.candle]
@@ -158,6 +163,11 @@ class OpenFeed(Feed):
         return self.route.watch if self.route else None
 
 
+def _seen(update: PriceUpdate) -> tuple[Price, datetime]:
+    """Return what every stream tells of a price; few tell the quotes beside it."""
+    return (update.price, update.at)
+
+
 def observe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all feeds be open ones from now on."""
     OpenFeed.made.clear()
@@ -182,11 +192,18 @@ class Runner(Protocol):
 
 
 class SimpleRunner:
-    """A simple run, which works from now on."""
+    """A simple run that works inside the context."""
 
     def __init__(self, run: SimpleRun) -> None:
         self.run = run
-        self._task = asyncio.create_task(run.run())
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self.run.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def handled(self, feed: OpenFeed) -> str:
         if self._task.done():
@@ -276,15 +293,15 @@ async def durable_run(
 async def come_to_rest(account: str, behind: Callable[[OpenFeed], Awaitable[str]]) -> None:
     """Wait until *behind* finds nothing that the account's feed and its run have still to do."""
     deadline = time.monotonic() + _PATIENCE
-    why, looks = "the feed has not begun", 0
+    why, pause = "the feed has not begun", 0.0
     while time.monotonic() < deadline:
         feed = OpenFeed.made.get(account)
         if feed is not None:
             why = await behind(feed)
             if not why:
                 return
-        looks += 1
-        await asyncio.sleep(0 if looks < 20 else 0.001)
+        await asyncio.sleep(pause if pause > _PAUSE else 0)
+        pause = min(pause + _PAUSE / 20, _LONGEST)
     pytest.fail(f"{account} came to no rest: {why}")
 
 

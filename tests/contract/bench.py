@@ -116,9 +116,16 @@ def credentials(account: str) -> Credentials:
 
 @asynccontextmanager
 async def opened(
-    name: str, kind: MarketKind, data: Path, market: Sequence[MarketEvent] | None = None
+    name: str,
+    kind: MarketKind,
+    data: Path,
+    market: Sequence[MarketEvent] | None = None,
+    timeout: timedelta = timedelta(seconds=1),
 ) -> AsyncIterator[Bench]:
-    """Run an exchange that speaks *name* and moves only when told to, and a client of it."""
+    """Run an exchange that speaks *name* and moves only when told to, and a client of it.
+
+    *timeout* is for each request of the client.
+    """
     settings = ExchangeSettings(
         data=data,
         listen="127.0.0.1:0",
@@ -135,7 +142,7 @@ async def opened(
             credentials("alice"),
             local=Local(fronts.host, fronts.port, fronts.authority),
             orders=UNHURRIED,
-            timeout=timedelta(seconds=1),
+            timeout=timeout,
         )
         async with venue:
             yield Bench(venue, exchange, kind)

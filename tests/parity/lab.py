@@ -188,7 +188,8 @@ async def simple(scenario: Scenario, directory: Path, monkeypatch: pytest.Monkey
     upgrade(sqlite_url(directory / "simple.db"))
     with CheckpointStore.open(directory / "simple.db", RUN) as store:
         run = await SimpleRun.open(RUN, scenario.spec, lab.desks, store)
-        return await lab.drive(SimpleRunner(run))
+        async with SimpleRunner(run) as runner:
+            return await lab.drive(runner)
 
 
 async def durable(
