@@ -104,6 +104,7 @@ class Stream(AsyncIterator[T], Generic[T]):
         self._latest: dict[Hashable, T] = {}
         self._changed = asyncio.Event()
         self._failed: TradingError | None = None
+        self._heard_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -160,6 +161,7 @@ class Stream(AsyncIterator[T], Generic[T]):
             heartbeat=heartbeat,
             max_msg_size=16 * 1024 * 1024,
             autoclose=True,
+            decode_text=False,  # JSON is read from bytes
         )
         for step in self._talk.steps():
             await self._say(step.say)
@@ -167,17 +169,23 @@ class Stream(AsyncIterator[T], Generic[T]):
                 self._take(message)
 
     async def _drain(self) -> None:
-        silence = self._talk.silence.total_seconds()
+        clock = asyncio.get_running_loop().time
         while True:
-            try:
-                # With protocol pings aiohttp itself notices a peer that does not answer them.
-                async with asyncio.timeout(silence if self._talk.ping is not None else None):
-                    message = await self._hear()
-            except TimeoutError:
-                raise VenueUnavailableError(
-                    f"{self._what}: nothing was heard for {silence:g} s"
-                ) from None
+            message = await self._hear()
+            self._heard_at = clock()
             self._take(message)
+
+    async def _watch(self) -> None:
+        """Give the connection up when nothing was heard for too long.
+
+        One timer for all messages: a timeout around each would cost as much as reading it.
+        """
+        clock, silence = asyncio.get_running_loop().time, self._talk.silence.total_seconds()
+        quiet = 0.0
+        while quiet < silence:
+            await asyncio.sleep(silence - quiet)
+            quiet = clock() - self._heard_at
+        raise VenueUnavailableError(f"{self._what}: nothing was heard for {silence:g} s")
 
     def _take(self, message: Any) -> None:
         for value in self._talk.read(message):
@@ -231,7 +239,7 @@ class Stream(AsyncIterator[T], Generic[T]):
             try:
                 return orjson.loads(frame.data)
             except ValueError:
-                return frame.data
+                return frame.data.decode(errors="replace")
         if frame.type is aiohttp.WSMsgType.ERROR:
             raise VenueUnavailableError(f"{self._what}: the connection broke: {frame.data!r}")
         raise VenueUnavailableError(
