@@ -170,6 +170,11 @@ class FaultPlan:
         """Replace all rules; counters start at zero."""
         self._rules = [_Counted(rule) for rule in rules]
 
+    @property
+    def played(self) -> int:
+        """How often the rules in force have played."""
+        return sum(each.played for each in self._rules)
+
     def strike(self, method: str, client_ids: Sequence[str]) -> Sequence[FaultRule]:
         """Count a call or message, and return the rules that play on it, in their order."""
         return [
