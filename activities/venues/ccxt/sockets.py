@@ -35,6 +35,8 @@ T = TypeVar("T")
 _log: Final = logging.getLogger(__name__)
 #: Reports that nobody reads: so many mean that the reader is dead. The stream is then given up.
 _MOST_WAITING: Final = 100_000
+#: A peer that is gone does not say goodbye: whoever comes back must not wait for it.
+_PATIENCE: Final = aiohttp.ClientWSTimeout(ws_close=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,12 @@ class Stream(AsyncIterator[T], Generic[T]):
         except BaseException:
             await self._close()
             raise
+        self._heard_at = asyncio.get_running_loop().time()
         self._tasks.append(asyncio.create_task(self._guarded(self._drain)))
         if self._talk.ping is not None:
+            # With protocol pings aiohttp itself notices a peer that does not answer them.
             self._tasks.append(asyncio.create_task(self._guarded(self._ping)))
+            self._tasks.append(asyncio.create_task(self._guarded(self._watch)))
         if self._talk.keep_alive_every is not None:
             self._tasks.append(asyncio.create_task(self._guarded(self._renew)))
         return self
@@ -159,6 +164,7 @@ class Stream(AsyncIterator[T], Generic[T]):
             url,
             headers=self._talk.headers,
             heartbeat=heartbeat,
+            timeout=_PATIENCE,
             max_msg_size=16 * 1024 * 1024,
             autoclose=True,
             decode_text=False,  # JSON is read from bytes
