@@ -39,6 +39,7 @@ class FaultKind(StrEnum):
     SERVER_ERROR = "server_error"  # a 502 without a word of the venue, not executed
     HTML = "html"  # a maintenance page, not executed
     DROP_CONNECTION = "drop_connection"  # not executed
+    REVOKE_KEY = "revoke_key"  # the venue knows the key no more, not executed
     SKEW_CLOCK = "skew_clock"  # the request is judged by a clock that is `delay` ahead
     DROP_REPORT = "drop_report"
     FREEZE_STREAM = "freeze_stream"  # nothing is sent any more, the connection stays
@@ -60,6 +61,7 @@ class Operation(StrEnum):
     FUNDING = "funding"
     FEES = "fees"
     TERMS = "terms"
+    RIGHTS = "rights"
     LISTEN_KEY = "listen_key"
     INSTRUMENTS = "instruments"
     MARKET = "market"
@@ -80,16 +82,29 @@ _FRONTS_ONLY: Final = {
     FaultKind.SERVER_ERROR,
     FaultKind.HTML,
     FaultKind.DROP_CONNECTION,
+    FaultKind.REVOKE_KEY,
     FaultKind.SKEW_CLOCK,
     FaultKind.DROP_REPORT,
     FaultKind.FREEZE_STREAM,
 }
+#: How a venue may fail to let anybody in who wants to open a WebSocket.
+_ON_HANDSHAKES: Final = {
+    FaultKind.UNAVAILABLE,
+    FaultKind.SERVER_ERROR,
+    FaultKind.HTML,
+    FaultKind.DROP_CONNECTION,
+}
 _FRONT_STREAMS: Final = {*_ON_STREAMS, FaultKind.DROP_REPORT, FaultKind.FREEZE_STREAM}
 PRIVATE_STREAM: Final = "stream.private"
 PUBLIC_STREAM: Final = "stream.public"
+#: Whoever opens a WebSocket, and any request.
+HANDSHAKE: Final = "stream.open"
+ANY_REQUEST: Final = "rest.*"
 #: The methods of the fronts, and whether they are streams.
 _FRONT_METHODS: Final = {
     **{f"rest.{operation}": False for operation in Operation},
+    ANY_REQUEST: False,
+    HANDSHAKE: False,
     PRIVATE_STREAM: True,
     PUBLIC_STREAM: True,
 }
@@ -102,7 +117,8 @@ _METHODS: Final = {
 class FaultRule(BaseModel):
     """One rule. `client_id` is a pattern with * and ?; `count` None plays for ever.
 
-    `method` is one of the ExchangeService, or of the fronts: `rest.place`, `stream.private`.
+    `method` is one of the ExchangeService, or of the fronts: `rest.place`, `rest.*` for all of
+    them, `stream.private`, `stream.open` for the handshake of any WebSocket.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -141,6 +157,8 @@ class FaultRule(BaseModel):
             raise InvalidValueError(f"{self.kind} cannot happen to {self.method}")
         if self.kind is FaultKind.REFUSE and self.method != f"rest.{Operation.PLACE}":
             raise InvalidValueError(f"{self.kind} happens to rest.place, was {self.method}")
+        if self.method == HANDSHAKE and self.kind not in _ON_HANDSHAKES:
+            raise InvalidValueError(f"{self.kind} cannot happen to {self.method}")
         return self
 
 
@@ -180,10 +198,14 @@ class FaultPlan:
         return [
             each.rule
             for each in self._rules
-            if each.rule.method == method
+            if _names(each.rule.method, method)
             and _matches(each.rule.client_id, client_ids)
             and each.plays()
         ]
+
+
+def _names(rule: str, method: str) -> bool:
+    return rule == method or (rule == ANY_REQUEST and method.startswith("rest."))
 
 
 def _matches(pattern: str, client_ids: Sequence[str]) -> bool:

@@ -13,10 +13,11 @@ import orjson
 from aiohttp import web
 
 from domain.errors import AlreadyRunningError, TradingError
-from workers.exchange.faults import FaultKind, FaultPlan, FaultRule
+from workers.exchange.faults import HANDSHAKE, FaultKind, FaultPlan, FaultRule
 from workers.exchange.fronts.asked import Asked, Told, WrongError
 from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.dialect import Dialect
+from workers.exchange.fronts.keys import MARK
 from workers.exchange.fronts.registry import dialects_of
 from workers.exchange.fronts.rooms import Route
 from workers.exchange.fronts.sockets import Socket
@@ -123,6 +124,8 @@ class _Server:
             told = _instead(dialect, rule)
             if told is not None:
                 return _response(told)
+        if FaultKind.REVOKE_KEY in kinds:
+            asked = _strange(asked)
         ahead = _sum(rules, FaultKind.SKEW_CLOCK)
         waits = _sum(rules, FaultKind.DELAY_BEFORE)
         if waits:
@@ -153,6 +156,9 @@ class _Server:
     async def _converse(
         self, dialect: Dialect, asked: Asked, request: web.Request
     ) -> web.StreamResponse:
+        for rule in self._desk.plan.strike(HANDSHAKE, []):
+            told = _instead(dialect, rule)
+            return _cut(request) if told is None else _response(told)
         raw = web.WebSocketResponse(compress=False, autoping=False)
         socket = Socket(raw, self._desk)
         self._sockets.add(socket)
@@ -204,6 +210,16 @@ def _instead(dialect: Dialect, rule: FaultRule) -> Told | None:
             return Told(_PAGE, 200, {"Content-Type": "text/html"})
         case _:
             return None
+
+
+def _strange(asked: Asked) -> Asked:
+    """Return *asked* under a key that nobody has: the dialect says so in the venue's own words."""
+
+    def renamed(text: str) -> str:
+        return text.replace(MARK, "revoked-")
+
+    headers = {name: renamed(value) for name, value in asked.headers.items()}
+    return replace(asked, query=renamed(asked.query), body=renamed(asked.body), headers=headers)
 
 
 def _sum(rules: Sequence[FaultRule], kind: FaultKind) -> timedelta:
