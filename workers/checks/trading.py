@@ -7,6 +7,7 @@ from typing import Final
 from activities.store.database import place
 from activities.store.ledger import Ledger
 from activities.store.migrations import require_current
+from activities.venues.ccxt.markets import plain
 from domain.market import Balance
 from domain.money import MarketKind
 from workers.checks.findings import Found, SkippedError, bad, good, warning
@@ -33,7 +34,7 @@ async def balances(patient: Patient) -> Found:
 
 def _owned(owned: Sequence[Balance]) -> str:
     shown = ", ".join(
-        f"{each.free:f} of {each.total:f} {each.asset} free" for each in owned[:_SHOWN]
+        f"{plain(each.free)} of {plain(each.total)} {each.asset} free" for each in owned[:_SHOWN]
     )
     return shown + (f" and {len(owned) - _SHOWN} more assets" if len(owned) > _SHOWN else "")
 
@@ -41,17 +42,20 @@ def _owned(owned: Sequence[Balance]) -> str:
 async def instrument(patient: Patient) -> Found:
     """See what the venue demands of an order."""
     known = await patient.market.instrument(patient.symbol)
-    least = known.base_of(known.min_quantity)
+    least = f"{plain(known.base_of(known.min_quantity))} {known.base}"
+    steps = f"tick {plain(known.tick_size)}, lot {plain(known.lot_size)} {known.base}"
     return good(
-        f"{known.symbol}: tick {known.tick_size:f}, lot {known.lot_size:f} {known.base}, at least "
-        f"{least:f} {known.base} and {known.min_notional:f} {known.quote} an order"
+        f"{known.symbol}: {steps}, at least {least} and {plain(known.min_notional)} {known.quote} "
+        "an order"
     )
 
 
 async def fees(patient: Patient) -> Found:
     """See what the account pays for a trade."""
     known = await patient.account.instrument(patient.symbol)
-    return good(f"{known.maker_fee * 100:f} % as maker, {known.taker_fee * 100:f} % as taker")
+    return good(
+        f"{plain(known.maker_fee * 100)} % as maker, {plain(known.taker_fee * 100)} % as taker"
+    )
 
 
 async def leverage(patient: Patient) -> Found:
@@ -60,10 +64,10 @@ async def leverage(patient: Patient) -> Found:
     set_to = (await patient.account_facts.terms(patient.symbol)).leverage
     if set_to > _HIGH_LEVERAGE:
         return warning(
-            f"{set_to:f}x: a move of {100 / set_to:.1f} % against a position liquidates it",
+            f"{plain(set_to)}x: a move of {100 / set_to:.1f} % against a position liquidates it",
             f"set it to {_HIGH_LEVERAGE}x or less at {patient.known.venue}",
         )
-    return good(f"{set_to:f}x")
+    return good(f"{plain(set_to)}x")
 
 
 async def position_mode(patient: Patient) -> Found:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from activities.venues.ccxt.markets import Market, decimal
-from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status
+from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status, told_by
 from activities.venues.ccxt.rest import Rest
 from activities.venues.ccxt.sockets import Conversation
 from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice, Terms
@@ -105,7 +105,9 @@ class Quirks(ABC):
         code, message = self.code_of(reply.data)
         if reply.status < 400 and code is None and reply.data is not None:
             return None
-        return self.judge(code, message or reply.body[:200], reply)
+        # What is no JSON was not said by the venue's own programs, whatever a venue makes of it.
+        words = message if message and reply.data is not None else told_by(reply)
+        return self.judge(code, words, reply)
 
     def judge(self, code: str | None, message: str, reply: Reply) -> Verdict:
         """Return what a code means. An answer without a known one is judged by its status."""

@@ -21,6 +21,7 @@ class Account(History, PublicData):
 
     async def balances(self) -> Sequence[Balance]:
         """Return what the account owns."""
+        await self._load()  # and compare clocks, or a signed question may be refused
         return await self._quirks.balances()
 
     async def positions(self, symbol: str) -> Sequence[Position]:
@@ -94,4 +95,5 @@ class Account(History, PublicData):
 
     async def key_rights(self) -> KeyRights:
         """Return what the key may do, as the venue tells it."""
+        await self._load()
         return await self._quirks.key_rights()

@@ -97,9 +97,9 @@ class Account(Room[BinanceDoor]):
             }
         ]
 
-    def _mode(self, keys: LocalKeys, fields: Fields) -> Any:  # noqa: ARG002 - all alike
+    def _mode(self, keys: LocalKeys, fields: Fields) -> Any:
         fields.done()
-        return {"dualSidePosition": False}
+        return {"dualSidePosition": keys.hedges}
 
     def _set_mode(self, keys: LocalKeys, fields: Fields) -> Any:  # noqa: ARG002 - all alike
         wanted = fields.choice("dualSidePosition", ("true", "false"))

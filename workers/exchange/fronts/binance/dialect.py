@@ -14,6 +14,7 @@ from workers.exchange.fronts.binance.history import History
 from workers.exchange.fronts.binance.market import Market
 from workers.exchange.fronts.binance.orders import Orders
 from workers.exchange.fronts.binance.refusals import refused, told
+from workers.exchange.fronts.binance.rights import Rights
 from workers.exchange.fronts.binance.sockets import PrivateSockets
 from workers.exchange.fronts.binance.streams import PublicStreams
 from workers.exchange.fronts.desk import Desk
@@ -40,7 +41,14 @@ class Binance(Dialect):
     def __init__(self, desk: Desk) -> None:
         door = BinanceDoor(desk)
         self._private = PrivateSockets(door)
-        rooms = (Orders(door), History(door), Account(door), Market(door), self._private)
+        rooms = (
+            Orders(door),
+            History(door),
+            Account(door),
+            Rights(door),
+            Market(door),
+            self._private,
+        )
         super().__init__(desk, rooms, (self._private, PublicStreams(desk)))
 
     def arrived(self, asked: Asked, socket: Socket) -> Told | None:

@@ -10,6 +10,7 @@ from workers.exchange.fronts.asked import Fields
 from workers.exchange.fronts.bitget import rows
 from workers.exchange.fronts.bitget.door import BitgetDoor
 from workers.exchange.fronts.bitget.rows import wrapped
+from workers.exchange.fronts.keys import local_keys
 from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.rows import from_ms, ms, number
 
@@ -76,7 +77,7 @@ class Account(Room[BitgetDoor]):
             "isolatedLongLever": leverage,
             "isolatedShortLever": leverage,
             "marginMode": "crossed",
-            "posMode": "one_way_mode",
+            "posMode": "hedge_mode" if local_keys(account).hedges else "one_way_mode",
         }
 
     def _set_leverage(self, account: str, body: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from workers.exchange.fronts.bitget.door import BitgetDoor
 from workers.exchange.fronts.bitget.history import History
 from workers.exchange.fronts.bitget.market import Market
 from workers.exchange.fronts.bitget.orders import Orders
+from workers.exchange.fronts.bitget.rights import Rights
 from workers.exchange.fronts.bitget.sockets import PrivateSockets
 from workers.exchange.fronts.bitget.streams import PublicStreams
 from workers.exchange.fronts.desk import Desk
@@ -26,7 +27,7 @@ class Bitget(Dialect):
 
     def __init__(self, desk: Desk) -> None:
         self._door = door = BitgetDoor(desk)
-        rooms = (Orders(door), History(door), Account(door), Market(door))
+        rooms = (Orders(door), History(door), Account(door), Rights(door), Market(door))
         super().__init__(desk, rooms, (PrivateSockets(door), PublicStreams(desk)))
 
     def limited(self, retry_after: timedelta) -> Told:  # noqa: ARG002 - it does not tell

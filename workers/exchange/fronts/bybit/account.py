@@ -67,7 +67,10 @@ class Account(Room[BybitDoor]):
         held = self.desk.positions(keys.account, instrument.symbol)
         leverage = self.door.memory.leverage(keys.account, instrument.symbol)
         row = rows.position(instrument, held[0] if held else None, leverage, "avgPrice")
-        return paged(instrument, [row], 0, 1)
+        if not keys.hedges:
+            return paged(instrument, [row], 0, 1)
+        # A row for each side, and each has its own number.
+        return paged(instrument, [{**row, "positionIdx": side} for side in (1, 2)], 0, 2)
 
     def _set_leverage(self, keys: LocalKeys, fields: Fields) -> Any:
         instrument = self.door.perpetual(fields)

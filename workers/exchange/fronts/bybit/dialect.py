@@ -15,6 +15,7 @@ from workers.exchange.fronts.bybit.history import REALTIME, History
 from workers.exchange.fronts.bybit.market import Market
 from workers.exchange.fronts.bybit.orders import Orders
 from workers.exchange.fronts.bybit.refusals import refused
+from workers.exchange.fronts.bybit.rights import Rights
 from workers.exchange.fronts.bybit.sockets import PrivateSockets
 from workers.exchange.fronts.bybit.streams import PublicStreams
 from workers.exchange.fronts.desk import Desk
@@ -34,7 +35,7 @@ class Bybit(Dialect):
 
     def __init__(self, desk: Desk) -> None:
         self._door = door = BybitDoor(desk)
-        rooms = (Orders(door), History(door), Account(door), Market(door))
+        rooms = (Orders(door), History(door), Account(door), Rights(door), Market(door))
         super().__init__(desk, rooms, (PrivateSockets(door), PublicStreams(desk)))
 
     def operation(self, route: Route, asked: Asked) -> Operation:

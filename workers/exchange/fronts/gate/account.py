@@ -35,7 +35,7 @@ class Account(Room[GateDoor]):
         fields.done()
         for balance in self.desk.balances(keys.account):
             if balance.asset.lower() == asked.parts["settle"]:
-                return rows.wallet(balance)
+                return rows.wallet(balance) | {"in_dual_mode": keys.hedges}
         text = "please transfer funds first to create futures account"
         raise requests.wrong(PERPETUAL, "USER_NOT_FOUND", text)
 

@@ -15,6 +15,7 @@ from workers.exchange.fronts.gate.door import PERPETUAL, GateDoor
 from workers.exchange.fronts.gate.history import History
 from workers.exchange.fronts.gate.market import Market
 from workers.exchange.fronts.gate.orders import Orders
+from workers.exchange.fronts.gate.rights import Rights
 from workers.exchange.fronts.gate.sockets import Sockets
 from workers.exchange.fronts.rows import ms
 
@@ -28,7 +29,7 @@ class Gate(Dialect):
 
     def __init__(self, desk: Desk) -> None:
         door = GateDoor(desk)
-        rooms = (Orders(door), History(door), Account(door), Market(door))
+        rooms = (Orders(door), History(door), Account(door), Rights(door), Market(door))
         super().__init__(desk, rooms, (Sockets(door),))
 
     def limited(self, retry_after: timedelta) -> Told:

@@ -111,7 +111,17 @@ class Account(Room[OkxDoor]):
 
     def _config(self, keys: LocalKeys, fields: Fields) -> Any:
         fields.done()
-        return [{"acctLv": "2", "level": "Lv1", "posMode": "net_mode", "uid": keys.uid}]
+        may = ["read_only", *(["trade"] if keys.may_trade else [])]
+        return [
+            {
+                "acctLv": "2",
+                "level": "Lv1",
+                "posMode": "long_short_mode" if keys.hedges else "net_mode",
+                "uid": keys.uid,
+                "perm": ",".join([*may, *(["withdraw"] if keys.may_withdraw else [])]),
+                "ip": "127.0.0.1",
+            }
+        ]
 
     def _set_mode(self, keys: LocalKeys, fields: Fields) -> Any:  # noqa: ARG002 - all alike
         wanted = fields.choice("posMode", ("net_mode", "long_short_mode"))
