@@ -14,6 +14,20 @@ def test_a_rule_for_any_request_counts_requests_of_all_kinds() -> None:
     assert plan.strike("rest.place", [])
 
 
+def test_a_batch_counts_as_often_as_it_has_orders() -> None:
+    plan = FaultPlan([FaultRule(method="rest.place*", kind=FaultKind.LOST_ANSWER, every=5)])
+    batches = [["a", "b", "c"], ["d"], ["e", "f"], ["g", "h", "i", "i"], ["j"]]
+    methods = ["rest.place_batch" if len(ids) > 1 else "rest.place" for ids in batches]
+    struck = [bool(plan.strike(m, ids)) for m, ids in zip(methods, batches, strict=True)]
+    assert struck == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize("method", ["*", "rest.plaice*", "stream.*"])
+def test_a_pattern_must_mean_something(method: str) -> None:
+    with pytest.raises(ValidationError, match=r"cannot happen|must be one of"):
+        FaultRule(method=method, kind=FaultKind.LOST_ANSWER)
+
+
 @pytest.mark.parametrize("kind", ["unavailable", "server_error", "html", "drop_connection"])
 def test_a_handshake_may_be_refused(kind: str) -> None:
     rule = FaultRule(method="stream.open", kind=FaultKind(kind))
