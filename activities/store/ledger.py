@@ -8,14 +8,14 @@ without harm.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from activities.store import cash, orders, runs
+from activities.store import cash, orders, runs, shares
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
@@ -298,6 +298,26 @@ class Ledger:
     async def risk_events(self, account: str, limit: int = 100) -> list[RiskEvent]:
         """Return the newest risk events of an account, newest first."""
         return await self._read(lambda c: runs.list_risk(c, account, limit))
+
+    # ---- who shares the rates of an account: see `shares`. Power loss ends them all anyway.
+
+    async def join_rates(
+        self, scopes: Sequence[str], process: str, now: datetime
+    ) -> tuple[Mapping[str, int], shares.Others]:
+        """Add *process* to those who share what is counted in *scopes*."""
+        return await self._run(self._relaxed, lambda c: shares.come(c, scopes, process, now))
+
+    async def renew_rates(
+        self, seats: Mapping[str, shares.Seat], now: datetime, paused_until: datetime | None
+    ) -> shares.Others | None:
+        """Renew leases and return the rows of others; None if one of ours is gone."""
+        return await self._run(self._relaxed, lambda c: shares.renew(c, seats, now, paused_until))
+
+    async def leave_rates(
+        self, numbers: Mapping[str, int], now: datetime, paused_until: datetime | None
+    ) -> None:
+        """Give the parts of a process free."""
+        await self._run(self._relaxed, lambda c: shares.end(c, numbers, now, paused_until))
 
     # ---- what is recorded already
 

@@ -10,7 +10,7 @@ from activities.venues.ccxt.binance.words import INTERVALS
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
 from activities.venues.ccxt.quirks import ORDERS, Quirks
 from activities.venues.ccxt.rest import Call
-from domain.limiter import Costs, Priority, Rate
+from domain.limiter import Costs, Counted, Priority, Rate
 
 WEIGHT: Final = "weight"
 PAGE: Final = 1000
@@ -50,7 +50,11 @@ class BinanceBase(Quirks, ABC):
 
     def rates(self, orders: Rate) -> Mapping[str, Rate]:
         weight = 2400 if self.perpetual else 6000
-        return {ORDERS: orders, WEIGHT: Rate(weight, timedelta(minutes=1))}
+        counted = Counted.ADDRESS_MARKET
+        return {
+            ORDERS: orders,
+            WEIGHT: Rate(weight, timedelta(minutes=1), counted, reported=True),
+        }
 
     @property
     def place_batch_of(self) -> int:  # type: ignore[override]  # only futures have batches

@@ -12,7 +12,7 @@ from activities.venues.ccxt.meanings import Meaning
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms, to_ms
 from activities.venues.ccxt.rest import Call
 from domain.errors import InvalidValueError
-from domain.limiter import Costs, Priority, Rate
+from domain.limiter import Costs, Counted, Priority, Rate
 from domain.money import MarketKind
 
 _SECOND: Final = timedelta(seconds=1)
@@ -81,7 +81,7 @@ class BitgetBase(Quirks, ABC):
     def rates(self, orders: Rate) -> Mapping[str, Rate]:
         # A batch counts as its orders: one of more than the rate allows would leave at once.
         self.place_batch_of = self.cancel_batch_of = min(50, orders.amount)
-        each = {method: Rate(10, _SECOND) for method in _ASKED}
+        each = {method: Rate(10, _SECOND, _counted(method)) for method in _ASKED}
         return {ORDERS: orders, BATCHES: Rate(5, _SECOND), **each}
 
     # ---- errors
@@ -156,3 +156,9 @@ class BitgetBase(Quirks, ABC):
         return await self.rest.ask(
             Call(method, params, costs or {ORDERS: 1}, priority, changes=True)
         )
+
+
+def _counted(method: str) -> Counted:
+    if method.startswith("public"):
+        return Counted.ADDRESS_MARKET
+    return Counted.USER if method.startswith("privateCommon") else Counted.USER_MARKET

@@ -10,7 +10,7 @@ from activities.venues.ccxt.bybit.words import INTERVALS, rows_of
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms, to_ms
 from activities.venues.ccxt.rest import Call
-from domain.limiter import Costs, Priority, Rate
+from domain.limiter import Costs, Counted, Priority, Rate
 
 #: Questions: 50 a second of most endpoints, and 120 a second of one address with its orders.
 #: Orders take nothing from it, so that a look-up does not queue behind orders that wait.
@@ -57,7 +57,7 @@ class BybitBase(Quirks, ABC):
         }
 
     def rates(self, orders: Rate) -> Mapping[str, Rate]:
-        return {ORDERS: orders, REQUESTS: Rate(50, timedelta(seconds=1))}
+        return {ORDERS: orders, REQUESTS: Rate(50, timedelta(seconds=1), Counted.USER)}
 
     @property
     def place_batch_of(self) -> int:  # type: ignore[override]  # the sides differ

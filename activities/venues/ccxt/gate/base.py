@@ -46,7 +46,7 @@ class GateBase(Quirks, ABC):
 
     def rates(self, orders: Rate) -> Mapping[str, Rate]:
         # The venue counts each endpoint by itself; all together stay under one's limit.
-        return {ORDERS: orders, REQUESTS: Rate(200, timedelta(seconds=10))}
+        return {ORDERS: orders, REQUESTS: Rate(40, timedelta(seconds=2))}
 
     @property
     def cancel_batch_of(self) -> int:  # type: ignore[override]  # only coins are canceled by ids

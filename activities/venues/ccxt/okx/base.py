@@ -12,7 +12,7 @@ from activities.venues.ccxt.okx.codes import CODES, DEFINITE
 from activities.venues.ccxt.okx.words import INTERVALS, pages
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms
 from activities.venues.ccxt.rest import Call
-from domain.limiter import Costs, Priority, Rate
+from domain.limiter import Costs, Counted, Priority, Rate
 
 #: OKX limits each endpoint by itself; here those of one limit share a bucket, which is stricter.
 QUERY: Final = "query"
@@ -65,10 +65,11 @@ class OkxBase(Quirks, ABC):
     def rates(self, orders: Rate) -> Mapping[str, Rate]:
         return {
             ORDERS: orders,
-            QUERY: Rate(40, _TWO_SECONDS),
-            ACCOUNT: Rate(10, _TWO_SECONDS),
-            SELDOM: Rate(5, _TWO_SECONDS),
-            PUBLIC: Rate(20, _TWO_SECONDS),
+            # Both kinds of market have the same endpoints.
+            QUERY: Rate(40, _TWO_SECONDS, Counted.USER),
+            ACCOUNT: Rate(10, _TWO_SECONDS, Counted.USER),
+            SELDOM: Rate(5, _TWO_SECONDS, Counted.USER),
+            PUBLIC: Rate(20, _TWO_SECONDS, Counted.ADDRESS),
         }
 
     def adopt(self, client: Any) -> None:

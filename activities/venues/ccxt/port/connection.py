@@ -8,6 +8,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Final, Self
 
+from activities.store.ledger import Ledger
 from activities.venues.ccxt.credentials import Credentials
 from activities.venues.ccxt.executions import Executions
 from activities.venues.ccxt.hosts import Local, open_session
@@ -15,9 +16,10 @@ from activities.venues.ccxt.markets import Market, read_markets, with_fees
 from activities.venues.ccxt.pacing import Pacer
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms
 from activities.venues.ccxt.rest import ORDER_PATIENCE, Rest
+from activities.venues.ccxt.sharing import SharedRates, Together
 from domain.conditions import ClockReading, RateLimits
 from domain.errors import InvalidValueError, VenueError
-from domain.limiter import Rate
+from domain.limiter import ONE_MARKET, ONE_USER, Counted, Rate
 from domain.money import Instrument, MarketKind
 
 _log: Final = logging.getLogger(__name__)
@@ -174,6 +176,29 @@ class Connection:
                 await self._quirks.rest.unified("load_time_difference")
             except VenueError as error:
                 _log.warning("%s: the clock could not be compared: %s", self.name, error)
+
+    def share_rates(self, ledger: Ledger) -> SharedRates:
+        """Return the context in which this account's rates are shared by all who use *ledger*."""
+        together: dict[Counted, list[str]] = {}
+        for bucket, rate in self._pacer.limiter.rates.items():
+            together.setdefault(rate.counted, []).append(bucket)
+        return SharedRates(
+            ledger,
+            self._pacer,
+            [
+                Together(self._scope(counted), buckets, counted in ONE_USER)
+                for counted, buckets in together.items()
+            ],
+        )
+
+    def _scope(self, counted: Counted) -> str:
+        """Return a name of those whose requests are counted together; of IP addresses we know one.
+
+        A user is known by its number where that is given, else by its key.
+        """
+        user = self._credentials.user if self._credentials and counted in ONE_USER else "*"
+        kind = self.kind if counted in ONE_MARKET else "*"
+        return f"{self.name}/{kind}/{user}"
 
     def rate_limits(self) -> RateLimits:
         """Return the limits, and what of them was used as we and the venue counted it."""
