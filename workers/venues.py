@@ -18,12 +18,19 @@ from domain.ports import Venue
 from workers.settings import PAPER, AccountSettings, Settings
 
 if TYPE_CHECKING:
+    from activities.store.ledger import Ledger
     from activities.venues.ccxt.hosts import Local
+    from activities.venues.ccxt.venue import CcxtVenue
 
 
 @asynccontextmanager
-async def open_venue(settings: Settings, account: str) -> AsyncIterator[Venue]:
+async def open_venue(
+    settings: Settings, account: str, ledger: "Ledger | None" = None
+) -> AsyncIterator[Venue]:
     """Yield the venue of *account*.
+
+    Its rates are shared with all who use *ledger*. Without one, which is for those who only look,
+    what is asked comes on top of that.
 
     Raises InvalidValueError for an unknown venue, and for keys that are missing or unsafe.
     """
@@ -33,11 +40,15 @@ async def open_venue(settings: Settings, account: str) -> AsyncIterator[Venue]:
             yield paper
         return
     async with open_gateway(account, known) as venue:
-        yield venue
+        if ledger is None:
+            yield venue
+            return
+        async with venue.share_rates(ledger):
+            yield venue
 
 
 @asynccontextmanager
-async def open_gateway(account: str, known: AccountSettings) -> AsyncIterator[FullVenue]:
+async def open_gateway(account: str, known: AccountSettings) -> AsyncIterator["CcxtVenue"]:
     """Yield a venue other than paper, signed in as *account*; raises as `open_venue`."""
     refuse_unmeant(account, known)
     # Only those who trade at a real venue pay for its library.
