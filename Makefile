@@ -49,6 +49,10 @@ check: lint test  ## Everything that has to pass before a commit: lint and test
 bench: dev  ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: crashlab
+crashlab: dev  ## Kill everything at every step, a thousand times; some options with ARGS="--kills 100"
+	$(BIN)/opensqt crashlab --seed 7 --kills 1050 --report crashlab $(ARGS)
+
 # ---- change it
 
 .PHONY: fmt
