@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ class Surgery:
     def fail(self, *rules: Mapping[str, Any]) -> None:
         self.bench.exchange.plan.set([FaultRule.model_validate(rule) for rule in rules])
 
-    async def examine(self, **limits: timedelta) -> Mapping[str, Finding]:
+    async def examine(self, **limits: Any) -> Mapping[str, Finding]:
         """Return what each check came to, with the market moving meanwhile."""
         moving = asyncio.create_task(self._move())
         try:
@@ -72,7 +71,7 @@ class Surgery:
             await asyncio.sleep(0.02)
 
 
-async def examined(settings: Settings, **limits: timedelta) -> Mapping[str, Finding]:
+async def examined(settings: Settings, **limits: Any) -> Mapping[str, Finding]:
     """Return what each check of the account `main` came to."""
     async with admitted(settings, "main") as patient:
         findings = await Examination(replace(patient, **limits)).run()

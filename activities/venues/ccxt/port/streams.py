@@ -41,6 +41,14 @@ class Streams(History):
             yield stream
 
     @asynccontextmanager
+    async def trades(self, symbols: Sequence[str]) -> AsyncIterator[AsyncIterator[PriceUpdate]]:
+        """Stream the price of every trade, in order: none is skipped for a slow reader."""
+        markets = [await self._market(symbol) for symbol in symbols]
+        talk = self._quirks.price_talk(markets)
+        async with Stream(f"{self.name} trades", self._session, talk) as stream:
+            yield stream
+
+    @asynccontextmanager
     async def candle_stream(
         self, symbol: str, interval: timedelta
     ) -> AsyncIterator[AsyncIterator[Candle]]:
