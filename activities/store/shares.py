@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, text, update
 
 from activities.store.processes import has_died
 from activities.store.schema import rate_holders
@@ -35,7 +35,9 @@ def come(
 ) -> tuple[Mapping[str, int], Others]:
     """Add a row for *process* to each scope; return their numbers, and the rows of others."""
     others = _look(connection, scopes, now)
-    numbers = {scope: _next(others[scope]) for scope in scopes}
+    newest = select(_table.scope, func.max(_table.number).label("last")).group_by(_table.scope)
+    last = {row.scope: row.last for row in connection.execute(newest)}
+    numbers = {scope: 1 + last.get(scope, 0) for scope in scopes}
     rows = [
         {
             "scope": scope,
@@ -59,15 +61,17 @@ def renew(
 ) -> Others | None:
     """Renew the leases of *seats*; return the rows of others, or None if one of ours is gone."""
     found = _look(connection, list(seats), now)
-    values = {"renewed_at": now, "paused_until": paused_until}
+    there = {
+        (scope, each.number) for scope, rows in found.items() for each in rows if not each.ended
+    }
+    if any((scope, seat.number) not in there for scope, seat in seats.items()):
+        return None
     for scope, seat in seats.items():
-        renewed = connection.execute(
+        connection.execute(
             update(rate_holders)
-            .where(_is(scope, seat.number), _table.ended.is_(False))
-            .values(seen=seat.seen, **values)
+            .where(_is(scope, seat.number))
+            .values(seen=seat.seen, renewed_at=now, paused_until=paused_until)
         )
-        if renewed.rowcount != 1:
-            return None
     return {
         scope: [each for each in holders if each.number != seats[scope].number]
         for scope, holders in found.items()
@@ -90,27 +94,29 @@ def end(
 
 
 def _look(connection: Connection, scopes: Sequence[str], now: datetime) -> dict[str, list[Holder]]:
-    """Return all rows that matter; the dead are marked, and what nobody needs is deleted."""
+    """Return all rows that matter; the dead are marked, and what nobody needs is deleted.
+
+    The newest row of a scope is kept for its number, which must not come again: somebody may
+    believe to have seen it, or to be it.
+    """
     if connection.dialect.name == "postgresql":
         # SQLite has one writer at a time anyway.
         connection.execute(text("LOCK TABLE rate_holders IN SHARE ROW EXCLUSIVE MODE"))
     found: dict[str, list[Holder]] = {scope: [] for scope in scopes}
     query = select(rate_holders).where(_table.scope.in_(scopes)).order_by(_table.number)
-    for row in connection.execute(query).all():
+    rows = connection.execute(query).all()
+    newest = {row.scope: row.number for row in rows}
+    for row in rows:
         holder = _holder(row)
         if holder.forgotten(now):
-            connection.execute(delete(rate_holders).where(_is(row.scope, row.number)))
+            if row.number < newest[row.scope]:
+                connection.execute(delete(rate_holders).where(_is(row.scope, row.number)))
             continue
         if not holder.ended and has_died(row.process):
             end(connection, {row.scope: row.number}, now, holder.paused_until)
             holder = _holder(row, ended=True, renewed_at=now)
         found[row.scope].append(holder)
     return found
-
-
-def _next(others: Sequence[Holder]) -> int:
-    """Return a number above all that were seen: somebody may believe to have seen a lower one."""
-    return 1 + max([0, *(max(each.number, each.seen) for each in others)])
 
 
 def _is(scope: str, number: int) -> Any:

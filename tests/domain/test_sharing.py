@@ -145,6 +145,7 @@ class World:
         self.amount = amount
         self.ways = cycle(ways)
         self.now = T0
+        self.came = 0
         self.rows: dict[int, Holder] = {}
         self.processes: dict[int, Process] = {}
         self.arrived: list[datetime] = []
@@ -189,7 +190,8 @@ class World:
 
     def join(self, process: Process) -> None:
         others = self.look(process)
-        number = 1 + max([0, *(max(row.number, row.seen) for row in self.rows.values())])
+        self.came += 1
+        number = self.came
         self.rows[number] = Holder(number, number, self.wall(process))
         process.share.come(number, others, self.now, self.now)
 
