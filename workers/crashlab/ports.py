@@ -16,14 +16,11 @@ from activities.venues.ccxt.venue import CcxtVenue
 from domain.limiter import Rate
 from domain.market import AccountView
 from domain.orders import OrderReport, OrderRequest, OrderStatus, Outcome, Refusal
-from workers.crashlab.role import Grid, Role
+from workers.crashlab.role import WINDOW, Grid, Role
 from workers.crashlab.steps import Step
 from workers.crashlab.trap import Tripwire
 from workers.exchange.fronts.keys import local_keys
 
-#: How old a request may be when the lab's exchange takes it. Real venues take older ones, so a lost
-#: order would be proved absent much later, and the lab would mostly wait.
-WINDOW: Final = timedelta(seconds=1)
 #: Nothing here is about limits.
 _UNHURRIED: Final = Rate(1000, timedelta(seconds=1))
 _TIMEOUT: Final = timedelta(seconds=3)

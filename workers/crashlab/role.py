@@ -1,6 +1,7 @@
 """What a process of the lab is told when it is forked: whose grids it runs, and where."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,9 @@ from domain.money import MarketKind
 from workers.crashlab.steps import Runner
 
 SYMBOLS: Final = {MarketKind.PERPETUAL: "BTC/USDT:USDT", MarketKind.SPOT: "BTC/USDT"}
+#: How old a request may be when the lab's exchange takes it. Real venues take older ones, so a lost
+#: order would be proved absent much later, and the lab would mostly wait.
+WINDOW: Final = timedelta(seconds=2)
 #: Levels so far apart that a round trip earns its fees on spot too.
 _INTERVAL: Final = Decimal(150)
 #: So much per level that one trade of the market fills a part of an order only.

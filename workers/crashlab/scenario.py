@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 from domain.errors import StoreError
 from domain.grid.spec import StopMode
 from workers.crashlab.books import Books
+from workers.crashlab.evidence import keep_evidence
 from workers.crashlab.findings import Findings, Violation
 from workers.crashlab.role import Grid
 from workers.crashlab.steps import Cell, Runner, Step, Victim
@@ -178,6 +179,7 @@ class Scenario:
             await until(settled, "agreement", within=_SETTLES_WITHIN, every=0.2)
         except StuckError as error:
             found = last[0].violations() if last else []
+            await keep_evidence(self._system, grid, last)
             for what in found or [f"stuck: {error}"]:
                 self._blame(cell, grid, what, kills)
 

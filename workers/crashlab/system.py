@@ -22,7 +22,7 @@ from domain.grid.spec import StopMode
 from workers.crashlab.forks import Nursery, Worker
 from workers.crashlab.market import LabMarket, exchange_settings
 from workers.crashlab.processes import Postgres, TemporalServer
-from workers.crashlab.role import Grid, Role
+from workers.crashlab.role import WINDOW, Grid, Role
 from workers.crashlab.steps import Runner, Victim
 from workers.crashlab.trap import Trap
 from workers.crashlab.wire import Wire
@@ -106,6 +106,9 @@ class System:
         if self.exchange.fronts is None:
             raise AssertionError("the lab's exchange has fronts")
         fronts = self.exchange.fronts
+        for dialect in fronts.dialects:
+            if dialect.window is not None:
+                dialect.window = min(dialect.window, WINDOW)
         self.wire = await stack.enter_async_context(Wire(fronts.host, fronts.port))
         url = await self._start_ledger(stack)
         self._ledger = await stack.enter_async_context(Ledger.open(url))

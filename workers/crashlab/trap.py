@@ -17,7 +17,7 @@ from workers.crashlab.steps import Step
 
 _LOOK_EVERY: Final = 0.005
 #: Temporal fails a workflow task that stands still for two seconds: a workflow waits less.
-_STANDS_STILL: Final = 1.2
+_STANDS_STILL: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Tripwire:
             await asyncio.sleep(_LOOK_EVERY)
 
     def at_once(self, step: Step, account: str, about: str = "") -> None:
-        """Do the same where nothing can be awaited; after a second it goes on by itself."""
+        """Do the same where nothing can be awaited; after a moment it goes on by itself."""
         number = self._caught(step, account, about)
         ends = time.monotonic() + _STANDS_STILL
         while number is not None and self._is_set(number) and time.monotonic() < ends:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -25,13 +26,27 @@ from workers.simple_run import SimpleRun
 from workers.wiring import Desks, desks, ensure_feed
 from workflows.messages import GridResult
 
+_LOOK_EVERY: Final = 1.0
 RESULT: Final = TypeAdapter(GridResult)
 
 
 def work(role: Role) -> None:
     """Work until killed; a simple runner that was told to stop its grids ends by itself."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(_durable(role) if role.runner is Runner.DURABLE else _simple(role))
+    asyncio.run(_work(role, os.getppid()))
+
+
+async def _work(role: Role, parent: int) -> None:
+    watching = asyncio.create_task(_die_with(parent))
+    await (_durable(role) if role.runner is Runner.DURABLE else _simple(role))
+    watching.cancel()
+
+
+async def _die_with(parent: int) -> None:
+    """End this process soon after its parent: nobody else would."""
+    while os.getppid() == parent:
+        await asyncio.sleep(_LOOK_EVERY)
+    os._exit(1)
 
 
 async def _durable(role: Role) -> None:

@@ -30,6 +30,8 @@ class Dialect(ABC):
     hosts: ClassVar[frozenset[str]]
     #: The names under which requests carry client ids, for fault rules that pick some.
     id_fields: ClassVar[Sequence[str]]
+    #: How old a request may be; None where each request tells that itself.
+    window: timedelta | None = None
 
     def __init__(self, desk: Desk, rooms: Sequence[Room[Any]], sockets: Sequence[Talker]) -> None:
         self.desk = desk
