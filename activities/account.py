@@ -17,7 +17,7 @@ from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
 from activities.store.records import Watch as StoredWatch
 from domain.accounting import VenueView, residual
-from domain.errors import InvalidValueError
+from domain.errors import InvalidValueError, StoreUnavailableError
 from domain.grid.config import bind
 from domain.grid.events import Resynced
 from domain.grid.preview import preview
@@ -111,6 +111,17 @@ class AccountDesk:
                 f"symbol: there is a position of {amount} {instrument.base} in {where} that no run "
                 f"manages; close it first, {cure}"
             )
+
+    async def instrument(self, run_id: str, symbol: str) -> Instrument:
+        """Return the instrument of a run, as it was at its start; else as the venue tells it now.
+
+        Raises a VenueError if neither the ledger nor the venue can be asked.
+        """
+        try:
+            run = await self._ledger.run(run_id)
+        except StoreUnavailableError:
+            run = None  # exits leave without a ledger too
+        return run.instrument if run else await self._venue.instrument(symbol)
 
     async def resync(self, run_id: str, symbol: str, tag: str) -> Resynced:
         """Ask the venue for everything since the watermark and put it into the ledger.

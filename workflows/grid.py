@@ -167,7 +167,7 @@ class GridRun:
         changed = self._watch_to_tell()
         if not orders and changed is None:
             return []
-        asked = SubmitInput(self._key(), self._grid.config.instrument, tuple(orders), changed)
+        asked = SubmitInput(self._key(), tuple(orders), changed)
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
