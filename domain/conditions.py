@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.limiter import Rate, Usage
 from domain.market import Balance, Position
@@ -94,8 +94,19 @@ class RateLimits:
     paused: timedelta
 
 
-class FullVenue(Venue, Protocol):
-    """A venue with all that it can do besides the core's needs."""
+@runtime_checkable
+class BatchVenue(Protocol):
+    """A venue that takes several orders by one request."""
+
+    @property
+    def place_batch_of(self) -> int:
+        """How many orders one request to place may carry; 0 or 1 where there is no such request."""
+        ...
+
+    @property
+    def cancel_batch_of(self) -> int:
+        """How many orders one request to cancel may name; 0 or 1 where there is no such request."""
+        ...
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> Sequence[Outcome]:
         """Place orders of one symbol; one outcome each, in their order, and none ends the others.
@@ -112,6 +123,10 @@ class FullVenue(Venue, Protocol):
         What failed for one order is told by that order still working.
         """
         ...
+
+
+class FullVenue(Venue, BatchVenue, Protocol):
+    """A venue with all that it can do besides the core's needs."""
 
     async def terms(self, symbol: str) -> Terms:
         """Return leverage and position mode; spot has leverage 1."""

@@ -15,19 +15,21 @@ from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from activities.store import cash, orders, runs, shares
+from activities.store import cash, markers, orders, runs, shares
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
 from activities.store.records import (
     AuditEntry,
     EquityRecord,
+    Marked,
     RiskEvent,
     Run,
     RunStatus,
     StoredOrder,
     Watch,
 )
+from activities.store.transactions import Transactions
 from domain.accounting import RunAccount, Transfer
 from domain.errors import InvalidValueError
 from domain.market import Balance, FundingPayment
@@ -44,11 +46,11 @@ class Ledger:
 
     def __init__(self, engine: Engine, where: str, relaxed: Engine | None = None) -> None:
         """Write through *engine*, and what a venue can tell again through *relaxed*, if given."""
-        self._engine = engine
-        self._relaxed = relaxed or engine
-        self._reader = read_only(engine)
         self._where = where
         self._inline = engine.dialect.name == "sqlite"
+        self._engines = (engine, relaxed or engine)
+        self._writer, self._relaxed = (Transactions(e, keep=self._inline) for e in self._engines)
+        self._reader = Transactions(read_only(engine), keep=self._inline)
         self._instruments = Instruments()
         self._recorded: OrderedDict[tuple[str, str], OrderReport] = OrderedDict()
 
@@ -74,8 +76,10 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._engine.dispose()
-        self._relaxed.dispose()
+        for transactions in (self._reader, self._relaxed, self._writer):
+            transactions.let_go()
+        for engine in self._engines:
+            engine.dispose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,8 +160,34 @@ class Ledger:
         Returns the client ids that already had a marker or a report: perhaps sent, so look them up.
         """
         return await self._write(
-            lambda c: orders.mark_sending(c, account, requests, at, self._instruments)
+            lambda c: markers.mark_sending(c, account, requests, at, self._instruments)
         )
+
+    async def mark_decided(
+        self,
+        account: str,
+        requests: Sequence[OrderRequest],
+        at: datetime,
+        *,
+        decided: Sequence[OrderRequest],
+    ) -> Marked:
+        """Commit send markers as `mark_sending` does, unless `unremembered` finds orders first.
+
+        *decided* are all orders of the decision that *requests* are of.
+        """
+        return await self._write(
+            lambda c: markers.mark_decided(
+                c, account, requests, at, self._instruments, decided=decided
+            )
+        )
+
+    async def unremembered(self, decided: Sequence[OrderRequest]) -> list[StoredOrder]:
+        """Return the orders that were sent instead of *decided*, or after them.
+
+        The decision that sent them got lost: its generations are used again in *decided*, which are
+        all orders of one decision of one run.
+        """
+        return await self._read(lambda c: markers.unremembered(c, decided))
 
     async def record_reports(self, account: str, reports: Iterable[OrderReport]) -> int:
         """Merge order reports and the fills they carry; return how many fills were new.
@@ -204,10 +234,6 @@ class Ledger:
             return orders.orders_of_tag(connection, tag, unsettled=unsettled)
 
         return await self._read(work)
-
-    async def orders_from(self, tag: str, generation: int) -> list[StoredOrder]:
-        """Return the orders of the run with *tag* from *generation* on, the first ones first."""
-        return await self._read(lambda c: orders.orders_from(c, tag, generation))
 
     async def fills_of_run(self, run_id: str) -> list[Fill]:
         """Return all fills of a run, oldest first."""
@@ -342,19 +368,19 @@ class Ledger:
     # ---- transactions
 
     async def _write(self, work: Callable[[Connection], _T]) -> _T:
-        return await self._run(self._engine, work)
+        return await self._run(self._writer, work)
 
     async def _read(self, work: Callable[[Connection], _T]) -> _T:
         return await self._run(self._reader, work)
 
-    async def _run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    async def _run(self, where: Transactions, work: Callable[[Connection], _T]) -> _T:
         if self._inline:
-            return self._transact(engine, work)
-        return await asyncio.to_thread(self._transact, engine, work)
+            return self._transact(where, work)
+        return await asyncio.to_thread(self._transact, where, work)
 
-    def _transact(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
-        with store_errors(self._where), engine.begin() as connection:
-            return work(connection)
+    def _transact(self, where: Transactions, work: Callable[[Connection], _T]) -> _T:
+        with store_errors(self._where):
+            return where.run(work)
 
 
 def _known(connection: Connection, run_id: str) -> Run:

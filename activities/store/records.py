@@ -80,6 +80,18 @@ class StoredOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """What came of marking orders as about to be sent.
+
+    `before` are the ids that had a marker or a report already: perhaps sent, so look them up.
+    `lost` are orders that were sent by a decision nobody remembers; if any, nothing was marked.
+    """
+
+    before: frozenset[str] = frozenset()
+    lost: tuple[StoredOrder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """What the feed of an account has to watch for a run, and whom to tell."""
 

@@ -7,12 +7,13 @@ from typing import Any, Final, TypeVar
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import (
     DuplicateError,
+    Meaning,
     NotFoundError,
     RefusedError,
     Verdict,
-    error_of,
 )
 from activities.venues.ccxt.port.history import LAGS, History
+from activities.venues.ccxt.quirks import ORDERS
 from domain.errors import (
     InvalidValueError,
     NotSentError,
@@ -24,10 +25,22 @@ from domain.orders import OrderReport, OrderRequest, Outcome, Refusal, Unknown
 
 T = TypeVar("T")
 _AT_ONCE: Final = 8
+#: What says for sure that an order was not taken, and may be sent again.
+_NOT_EXECUTED: Final = (Meaning.NOT_EXECUTED, Meaning.RATE_LIMITED)
 
 
 class Orders(History):
     """What changes orders."""
+
+    @property
+    def place_batch_of(self) -> int:
+        """How many orders one request to place may carry; 0 where the venue has no such request."""
+        return self._at_once(self._quirks.place_batch_of)
+
+    @property
+    def cancel_batch_of(self) -> int:
+        """How many orders one request to cancel may name; 0 where the venue has no such request."""
+        return self._at_once(self._quirks.cancel_batch_of)
 
     async def place(self, request: OrderRequest) -> OrderReport | Refusal:
         """Send *request* once; a duplicate client id answers with the existing order."""
@@ -50,8 +63,13 @@ class Orders(History):
         if not self._quirks.place_batch_of:
             return await _side_by_side(self._outcome(request) for request in requests)
         outcomes: list[Outcome] = []
-        for some in _chunks(requests, self._quirks.place_batch_of):
-            outcomes += await self._placed_batch(market, some)
+        for some in _chunks(requests, self.place_batch_of):
+            try:
+                outcomes += await self._placed_batch(market, some)
+            except (NotSentError, RateLimitedError) as error:
+                if not outcomes:
+                    raise
+                outcomes += [Unknown(request.client_id, str(error)) for request in some]
         return outcomes
 
     async def cancel(self, symbol: str, client_id: str) -> OrderReport | None:
@@ -73,9 +91,13 @@ class Orders(History):
         market = await self._before_sending(symbol)
         if not self._quirks.cancel_batch_of:
             return await _side_by_side(self.cancel(symbol, each) for each in client_ids)
-        for some in _chunks(client_ids, self._quirks.cancel_batch_of):
+        for some in _chunks(client_ids, self.cancel_batch_of):
             await self._quirks.cancel_batch(market, some)
         return await _side_by_side(self._settled(symbol, each) for each in client_ids)
+
+    def _at_once(self, batch_of: int) -> int:
+        """Return how many orders a batch may have: no more than the rate lets leave in one call."""
+        return min(batch_of, self._pacer.most(ORDERS))
 
     # ---- before and after
 
@@ -122,8 +144,13 @@ class Orders(History):
     ) -> list[Outcome]:
         try:
             results = await self._quirks.place_batch(market, requests)
+        except (NotSentError, RateLimitedError):
+            raise  # none of them left, or none was executed
         except VenueError as error:
             return [Unknown(request.client_id, str(error)) for request in requests]
+        idle = [r for r in results if isinstance(r, Verdict) and r.meaning in _NOT_EXECUTED]
+        if len(idle) == len(results):
+            raise await self._quirks.rest.meant(idle[0], f"{self.name} batch", changes=True)
         return [
             await self._batched(market, request, result)
             for request, result in zip(requests, results, strict=True)
@@ -135,7 +162,7 @@ class Orders(History):
         try:
             if isinstance(result, OrderReport):
                 return await self._placed(market, result)
-            raise error_of(result, f"{self.name} batch", changes=True)
+            raise await self._quirks.rest.meant(result, f"{self.name} batch", changes=True)
         except DuplicateError as error:
             try:
                 return await self._existing(request, str(error))
