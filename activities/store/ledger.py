@@ -7,11 +7,10 @@ without harm.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -19,6 +18,7 @@ from activities.store import cash, markers, orders, runs, shares
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
+from activities.store.recorded import Recorded
 from activities.store.records import (
     AuditEntry,
     EquityRecord,
@@ -32,13 +32,11 @@ from activities.store.records import (
 from activities.store.transactions import Transactions
 from domain.accounting import RunAccount, Transfer
 from domain.errors import InvalidValueError
-from domain.market import Balance, FundingPayment
+from domain.market import AccountView, Balance, FundingPayment
 from domain.money import Instrument
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 
 _T = TypeVar("_T")
-#: More orders than one account has open anywhere; some megabytes.
-_REMEMBERED: Final = 8192
 
 
 class Ledger:
@@ -52,7 +50,9 @@ class Ledger:
         self._writer, self._relaxed = (Transactions(e, keep=self._inline) for e in self._engines)
         self._reader = Transactions(read_only(engine), keep=self._inline)
         self._instruments = Instruments()
-        self._recorded: OrderedDict[tuple[str, str], OrderReport] = OrderedDict()
+        #: Only a file of our own is trusted to keep what was written: a PostgreSQL server may come
+        #: back from a failover with less.
+        self._recorded = Recorded() if self._inline else None
 
     @classmethod
     def open(
@@ -145,6 +145,10 @@ class Ledger:
         """Return runs, oldest first; only those of *account*, only those in one of *statuses*."""
         return await self._read(lambda c: runs.list_runs(c, account, statuses))
 
+    async def alone(self, run: Run) -> bool:
+        """Return whether no other run has been open on the account of *run* since that began."""
+        return await self._read(lambda c: runs.alone(c, run))
+
     async def runs_by_tag(self, tags: Iterable[str]) -> dict[str, Run]:
         """Return the runs that the given run tags belong to; unknown tags are absent."""
         wanted = list(tags)
@@ -197,13 +201,16 @@ class Ledger:
         only ones newer than the watermark (one log, written in order, is flushed before the
         watermark is), and those the next resync asks for again. So a fill waits for no disk.
         """
-        told = self._unrecorded(account, reports)
+        told = list(reports)
+        if self._recorded:
+            told = self._recorded.new_reports(account, told)
         if not told:
             return 0
         added = await self._run(
             self._relaxed, lambda c: orders.record_reports(c, account, told, self._instruments)
         )
-        self._remember(account, told)
+        if self._recorded:
+            self._recorded.add(account, told, ())
         return added
 
     async def record_refusals(
@@ -217,6 +224,24 @@ class Ledger:
         """Add fills, also those of others; return how many were new."""
         told = list(fills)
         return await self._write(lambda c: orders.record_fills(c, account, told, self._instruments))
+
+    async def record_view(self, account: str, symbol: str, view: AccountView) -> None:
+        """Record all that *view* shows, and that everything on *symbol* is recorded up to it."""
+        told, traded = view.orders, view.fills
+        if self._recorded:
+            told = tuple(self._recorded.new_reports(account, told))
+            traded = tuple(self._recorded.new_fills(account, traded))
+
+        def work(connection: Connection) -> None:
+            orders.record_reports(connection, account, told, self._instruments)
+            orders.record_fills(connection, account, traded, self._instruments)
+            cash.record_funding(connection, account, view.funding)
+            cash.record_balances(connection, account, view.balances, view.at)
+            cash.advance_watermark(connection, account, symbol, view.at)
+
+        await self._write(work)
+        if self._recorded:
+            self._recorded.add(account, told, traded)
 
     async def order(self, client_id: str) -> StoredOrder | None:
         """Return the order of that id, or None if there is not even a send marker."""
@@ -344,26 +369,6 @@ class Ledger:
     ) -> None:
         """Give the parts of a process free."""
         await self._run(self._relaxed, lambda c: shares.end(c, numbers, now, paused_until))
-
-    # ---- what is recorded already
-
-    def _unrecorded(self, account: str, reports: Iterable[OrderReport]) -> list[OrderReport]:
-        """Return *reports* without those that were the last ones recorded of their orders.
-
-        Every comparison with a venue shows every open order of the account again. Only a file of
-        our own is trusted so: a PostgreSQL server may come back from a failover with less.
-        """
-        if not self._inline:
-            return list(reports)
-        return [r for r in reports if self._recorded.get((account, r.client_id)) != r]
-
-    def _remember(self, account: str, reports: Iterable[OrderReport]) -> None:
-        for report in reports:
-            key = (account, report.client_id)
-            self._recorded[key] = report
-            self._recorded.move_to_end(key)
-        while len(self._recorded) > _REMEMBERED:
-            self._recorded.popitem(last=False)
 
     # ---- transactions
 
