@@ -29,7 +29,7 @@ CHECKS: Final[Mapping[str, Check]] = {
 }
 #: These look at what the others used up.
 _AFTERWARDS: Final[Mapping[str, Check]] = {"rate limits": access.limits}
-_UNFINISHED: Final = Found(Result.SKIPPED, "interrupted")
+_UNFINISHED: Final = Found(Result.INTERRUPTED, "it was still waiting for an answer")
 
 
 class Examination:
@@ -69,5 +69,5 @@ class Examination:
 
 
 def can_trade(findings: list[Finding]) -> bool:
-    """Return whether nothing that was found stands in the way of trading."""
-    return all(each.result is not Result.FAILED for each in findings)
+    """Return whether everything was looked at, and nothing stands in the way of trading."""
+    return not {Result.FAILED, Result.INTERRUPTED} & {each.result for each in findings}

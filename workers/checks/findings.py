@@ -5,12 +5,13 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """How a check ended. Only `FAILED` stands in the way of trading."""
+    """How a check ended. `FAILED` stands in the way of trading; `INTERRUPTED` says nothing."""
 
     OK = "ok"
     WARNING = "warning"
     FAILED = "FAILED"
     SKIPPED = "not checked"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)

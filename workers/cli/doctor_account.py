@@ -15,20 +15,22 @@ _STYLES: Final = {
     Result.WARNING: "yellow",
     Result.FAILED: "bold red",
     Result.SKIPPED: "dim",
+    Result.INTERRUPTED: "dim",
 }
 
 
 async def examine(settings: Settings, account: str, symbol: str | None, *, as_json: bool) -> bool:
     """Print what every check of *account* came to, and return whether it can trade.
 
-    Interrupted, it prints what was found so far.
+    Interrupted, it shows a person what was found so far.
     """
     async with admitted(settings, account, symbol) as patient:
         examination = Examination(patient)
         try:
             await examination.run()
         except asyncio.CancelledError:
-            _show(account, patient.symbol, examination.findings, as_json=as_json)
+            if not as_json:  # whose one document tells of the interruption
+                _show(account, patient.symbol, examination.findings, as_json=False)
             raise
     _show(account, patient.symbol, examination.findings, as_json=as_json)
     return can_trade(examination.findings)
@@ -62,6 +64,8 @@ def _table(findings: Sequence[Finding]) -> Any:
 
 def _summary(account: str, findings: list[Finding]) -> str:
     failed = [each.check for each in findings if each.result is Result.FAILED]
+    if any(each.result is Result.INTERRUPTED for each in findings):
+        return f"{account} was not examined to the end. No order was sent."
     if failed:
         return f"{account} cannot trade: {', '.join(failed)}. No order was sent."
     return f"{account} can trade. No order was sent."
