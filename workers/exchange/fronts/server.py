@@ -14,6 +14,7 @@ from aiohttp import web
 
 from domain.errors import AlreadyRunningError, TradingError
 from workers.exchange.faults import HANDSHAKE, FaultKind, FaultPlan, FaultRule
+from workers.exchange.fronts.arrivals import Arrivals
 from workers.exchange.fronts.asked import Asked, Told, WrongError
 from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.dialect import Dialect
@@ -38,6 +39,7 @@ class Fronts:
     authority: Path
     desk: Desk
     dialects: Sequence[Dialect]
+    arrivals: Arrivals
 
 
 @asynccontextmanager
@@ -67,7 +69,7 @@ async def fronts(
         ) from error
     taken = runner.addresses[0][1]
     try:
-        yield Fronts(address, taken, directory / AUTHORITY_FILE, desk, dialects)
+        yield Fronts(address, taken, directory / AUTHORITY_FILE, desk, dialects, server.arrivals)
     finally:
         await server.close()
         await runner.cleanup()
@@ -77,6 +79,7 @@ class _Server:
     def __init__(self, desk: Desk, by_host: Mapping[str, Dialect]) -> None:
         self._desk = desk
         self._by_host = by_host
+        self.arrivals = Arrivals()
         self._routes = {name: dialect.routes() for name, dialect in by_host.items()}
         self._sockets: set[Socket] = set()
         self._on_their_way: set[asyncio.Task[Any]] = set()
@@ -116,6 +119,7 @@ class _Server:
         self, dialect: Dialect, route: Route, asked: Asked, request: web.Request
     ) -> web.StreamResponse:
         operation = dialect.operation(route, asked)
+        self.arrivals.note(operation, asked)
         rules = self._desk.plan.strike(f"rest.{operation}", dialect.client_ids(asked))
         kinds = {rule.kind for rule in rules}
         if FaultKind.DROP_CONNECTION in kinds:
