@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from temporalio.exceptions import TemporalError
@@ -13,6 +14,7 @@ from temporalio.service import RPCError
 
 from domain.errors import StoreError
 from domain.grid.spec import StopMode
+from domain.money import EXACT, Instrument
 from workers.crashlab.books import Books
 from workers.crashlab.evidence import keep_evidence
 from workers.crashlab.findings import Findings, Violation
@@ -23,6 +25,7 @@ from workers.crashlab.views import view_of
 from workers.crashlab.waiting import StuckError, until
 from workers.crashlab.worker import RESULT
 from workers.exchange.faults import FaultKind, FaultRule
+from workers.exchange.host import Host
 from workflows.messages import GridResult, StopGrid
 
 _log: Final = logging.getLogger(__name__)
@@ -208,7 +211,7 @@ class Scenario:
         account = host.account(grid.account)
         if result.residual != 0:
             self._blame(cell, grid, f"cash: the run ended with residual {result.residual}", 0)
-        if result.position != 0:
+        if not _is_dust(host.instrument(grid.symbol), result.position, host):
             self._blame(cell, grid, f"position: the run ended with {result.position}", 0)
         for order in host.exchange.open_orders(account, grid.symbol):
             self._blame(cell, grid, f"orphan: {order.client_id} rests after the end", 0)
@@ -216,3 +219,12 @@ class Scenario:
             self._blame(cell, grid, f"position: {position.lots} lots after the end", 0)
         self.findings.orders += len(host.exchange.orders_since(account, grid.symbol, _BEGINNING))
         self.findings.fills += len(host.exchange.fills_since(account, grid.symbol, _BEGINNING))
+
+
+def _is_dust(instrument: Instrument, position: Decimal, host: Host) -> bool:
+    """Return whether *position* is none, or too little for any order: fees in base leave that."""
+    price = host.exchange.last_price(instrument.symbol)
+    if price is None:
+        raise AssertionError("the lab's market has a price")
+    worth = EXACT.multiply(abs(position), instrument.price_of(price.price))
+    return position == 0 or worth < instrument.min_notional

@@ -44,7 +44,7 @@ async def _work(role: Role, parent: int) -> None:
 
 async def _die_with(parent: int) -> None:
     """End this process soon after its parent: nobody else would."""
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells it
         await asyncio.sleep(_LOOK_EVERY)
     os._exit(1)
 
