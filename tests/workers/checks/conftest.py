@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -78,10 +80,19 @@ async def examined(settings: Settings, **limits: Any) -> Mapping[str, Finding]:
     return {each.check: each for each in findings}
 
 
+@cache
+def empty_ledger() -> bytes:
+    """Return the file of a ledger without runs: made once, for migrations take a while."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "ledger.db"
+        upgrade(sqlite_url(path))
+        return path.read_bytes()
+
+
 @asynccontextmanager
 async def surgery_of(name: str, kind: MarketKind, data: Path) -> AsyncIterator[Surgery]:
     async with opened(name, kind, data / "exchange", endless(kind)) as bench:
-        upgrade(sqlite_url(data / "ledger.db"))
+        (data / "ledger.db").write_bytes(empty_ledger())
         local = bench.local
         account = {
             "venue": name,

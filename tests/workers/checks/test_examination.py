@@ -90,7 +90,19 @@ async def test_each_thing_that_breaks_has_a_line_of_its_own(perpetual: Surgery) 
     told(findings["leverage"], "a web page instead of an answer", "Maintenance")
     told(findings["position mode"], "a web page instead of an answer", "Maintenance")
     told(findings["ledger"], "opensqt db upgrade")
-    for name in ("reach", "clock", "credentials", "balances", "candles", "private stream"):
+    for name in ("reach", "clock", "credentials", "balances", "candles"):
+        assert findings[name].result is Result.OK, findings[name]
+
+
+async def test_streams_that_nobody_may_open_are_broken_and_requests_are_not(
+    perpetual: Surgery,
+) -> None:
+    perpetual.fail({"method": "stream.open", "kind": "unavailable"})
+    findings = await perpetual.examine()
+    for name in ("price stream", "private stream"):
+        told(findings[name], "refused the connection (HTTP")
+        assert findings[name].result is Result.FAILED
+    for name in ("credentials", "balances", "candles"):
         assert findings[name].result is Result.OK, findings[name]
 
 

@@ -2,7 +2,8 @@
 
 A front checks them as strictly as a venue would; that anyone can know them is what "local" means.
 What a key may do is told by the last part of its account's name: `alice.reads` cannot trade,
-`alice.withdraws` may withdraw too, and the account `alice.hedges` is in hedge mode.
+`alice.withdraws` may withdraw too, and the account `alice.hedges` is in hedge mode. It is what the
+exchange tells when it is asked; orders are taken whatever it tells.
 """
 
 from dataclasses import dataclass
