@@ -107,6 +107,10 @@ class Books:
         same = self.working == self.view.owned and self.view.status.volume == self.volume
         return same and len(self.stored) == len(self.fills)
 
+    def conclusive(self) -> list[str]:
+        """Return what is broken and no waiting mends; it may be asked at any time."""
+        return list(self._orders_exist_once())
+
     def violations(self) -> list[str]:
         """Return every promise that is broken; to be asked when things are quiet."""
         return [

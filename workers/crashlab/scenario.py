@@ -14,7 +14,8 @@ from temporalio.service import RPCError
 
 from domain.errors import StoreError
 from domain.grid.spec import StopMode
-from domain.money import EXACT, Instrument
+from domain.money import EXACT, Instrument, MarketKind
+from workers.crashlab.adversary import fill_and_return
 from workers.crashlab.books import Books
 from workers.crashlab.evidence import keep_evidence
 from workers.crashlab.findings import Findings, Violation
@@ -39,10 +40,7 @@ _HOLDS: Final = timedelta(seconds=1)
 _MOST_PASSES: Final = 2
 _LONGEST_DOWN: Final = 0.4
 _LONGEST_WAIT: Final = 1.5
-#: So far the market is moved by hand, at most, to fill an order whose owner is dead.
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EVENTS: Final = 400
-_PART: Final = 20
 
 
 class Scenario:
@@ -129,25 +127,8 @@ class Scenario:
         """Let time pass; sometimes the market fills meanwhile what the victim has just sent."""
         dead = victim in (Victim.WORKER, Victim.SIMPLE)
         if dead and step in (Step.SENT, Step.ACCEPTED) and self._chance.random() < 0.5:
-            self._fill_newest()
+            await fill_and_return(self._system.host, self._system.plan.grids)
         await asyncio.sleep(self._chance.uniform(0, _LONGEST_DOWN))
-
-    def _fill_newest(self) -> None:
-        """Move the market ahead until each account's newest order is filled, or for a while."""
-        host = self._system.host
-        for _ in range(_EVENTS // _PART):
-            if not any(self._newest_works(grid) for grid in self._system.plan.grids):
-                return
-            host.advance(_PART)
-
-    def _newest_works(self, grid: Grid) -> bool:
-        host = self._system.host
-        working = host.exchange.open_orders(host.account(grid.account), grid.symbol)
-        return any(order.client_id == self._newest(grid) for order in working)
-
-    def _newest(self, grid: Grid) -> str:
-        reports = self._system.host.exchange.reports_after(grid.account, 0)
-        return reports[-1][1].client_id if reports else ""
 
     # ---- books
 
@@ -176,15 +157,23 @@ class Scenario:
             except StoreError:
                 return False
             del last[:-1]
+            if last[0].conclusive():
+                return True
             return last[0].settled() and not last[0].violations()
 
+        found: list[str] = []
         try:
             await until(settled, "agreement", within=_SETTLES_WITHIN, every=0.2)
         except StuckError as error:
-            found = last[0].violations() if last else []
+            found = [f"stuck: {error}"]
+            if last:
+                found = last[0].violations() or found
+        else:
+            found = last[0].violations() if last[0].settled() else last[0].conclusive()
+        if found:
             await keep_evidence(self._system, grid, last)
-            for what in found or [f"stuck: {error}"]:
-                self._blame(cell, grid, what, kills)
+        for what in found:
+            self._blame(cell, grid, what, kills)
 
     def _blame(self, cell: Cell, grid: Grid, what: str, kills: int) -> None:
         _log.error("%s, %s after %s: %s", self._system.plan.directory.name, grid.name, cell, what)
@@ -222,9 +211,14 @@ class Scenario:
 
 
 def _is_dust(instrument: Instrument, position: Decimal, host: Host) -> bool:
-    """Return whether *position* is none, or too little for any order: fees in base leave that."""
+    """Return whether *position* is none, or of spot and too little for any order.
+
+    Fees that spot takes in base leave that.
+    """
+    if position == 0 or instrument.kind is not MarketKind.SPOT:
+        return position == 0
     price = host.exchange.last_price(instrument.symbol)
     if price is None:
         raise AssertionError("the lab's market has a price")
     worth = EXACT.multiply(abs(position), instrument.price_of(price.price))
-    return position == 0 or worth < instrument.min_notional
+    return worth < instrument.min_notional
