@@ -1,6 +1,6 @@
 """The real ports and desks, with a tripwire at each step: the program itself knows of none."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
@@ -47,6 +47,15 @@ class WiredVenue(CcxtVenue):
         if isinstance(answer, OrderReport):
             await self._wire.at(Step.ACCEPTED, self._account, request.client_id)
         return answer
+
+    async def place_batch(self, requests: Sequence[OrderRequest]) -> Sequence[Outcome]:
+        for request in requests:
+            await self._wire.at(Step.BEFORE_SEND, self._account, request.client_id)
+        answers = await super().place_batch(requests)
+        for answer in answers:
+            if isinstance(answer, OrderReport):
+                await self._wire.at(Step.ACCEPTED, self._account, answer.client_id)
+        return answers
 
     async def account_view(self, symbol: str, since: datetime) -> AccountView:
         view = await super().account_view(symbol, since)
