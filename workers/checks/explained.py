@@ -60,7 +60,10 @@ def _slower(patient: Patient, wait: float) -> str:
 
 def _elsewhere(patient: Patient) -> str:
     if patient.paper:
-        return "start the paper exchange with `opensqt up`, or set OPENSQT_EXCHANGE to where it is"
+        return (
+            "start the paper exchange with `opensqt up`, or set OPENSQT_EXCHANGE to its place; if "
+            "it runs and follows a real market, see that venue's status page and the network"
+        )
     if patient.known.local is not None:
         return (
             f"is the local exchange running at {patient.known.local}? `opensqt exchange --fronts`"

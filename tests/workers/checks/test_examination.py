@@ -39,10 +39,10 @@ async def test_a_healthy_account_can_trade(surgery: Surgery) -> None:
 
 
 async def test_a_wrong_secret_is_told_once_and_public_things_are_examined_all_the_same(
-    surgery: Surgery,
+    perpetual: Surgery,
 ) -> None:
-    surgery.account["secret"] = "wrong-secret-text"
-    findings = await surgery.examine()
+    perpetual.account["secret"] = "wrong-secret-text"
+    findings = await perpetual.examine()
     told(findings["credentials"], "refused", "compare key, secret and passphrase")
     assert [name for name, each in findings.items() if each.result is Result.FAILED] == [
         "credentials"
@@ -53,16 +53,17 @@ async def test_a_wrong_secret_is_told_once_and_public_things_are_examined_all_th
     assert not can_trade(list(findings.values()))
 
 
-async def test_a_key_that_may_only_read_cannot_trade_and_one_that_may_withdraw_is_a_warning(
-    surgery: Surgery,
-) -> None:
+async def test_a_key_that_may_only_read_cannot_trade(surgery: Surgery) -> None:
     surgery.sign_as("alice.reads")
     findings = await surgery.examine()
     which = "futures" if surgery.perpetual else "spot"
     told(findings["permissions"], f"not trade {which}", f"allow it to trade {which}")
     assert findings["permissions"].result is Result.FAILED
-    surgery.sign_as("alice.withdraws")
-    findings = await surgery.examine()
+
+
+async def test_a_key_that_may_withdraw_is_a_warning(perpetual: Surgery) -> None:
+    perpetual.sign_as("alice.withdraws")
+    findings = await perpetual.examine()
     told(findings["permissions"], "may withdraw", "OpenSQT never needs it")
     assert findings["permissions"].result is Result.WARNING
     assert can_trade(list(findings.values()))
@@ -78,9 +79,11 @@ async def test_two_positions_of_a_symbol_are_one_too_many(perpetual: Surgery) ->
 
 async def test_each_thing_that_breaks_has_a_line_of_its_own(perpetual: Surgery) -> None:
     perpetual.data = perpetual.data / "empty"
+    # At OKX the private stream would freeze too, and time is too dear to wait for that here.
+    silence = "drop_report" if perpetual.venue == "okx" else "freeze_stream"
     perpetual.fail(
         {"method": "rest.fees", "kind": "rate_limit", "delay": timedelta(seconds=1)},
-        {"method": "stream.public", "kind": "freeze_stream"},
+        {"method": "stream.public", "kind": silence},
         {"method": "rest.terms", "kind": "html"},
         {"method": "rest.positions", "kind": "html"},  # where Bybit tells its terms
     )
