@@ -53,10 +53,10 @@ class Window:
             return self._per
         ours = self._flying + self._landed.total + cost
         own = self._relief(self._landed.entries, ours - self.part(now), now)
-        if not self._elsewhere.total:
+        over = ours + self._elsewhere.total - self._amount
+        if over <= 0 or not self._elsewhere.total:
             return own
         everybody = sorted([*self._landed.entries, *self._elsewhere.entries])
-        over = ours + self._elsewhere.total - self._amount
         return max(own, self._relief(everybody, over, now))
 
     def leave(self, cost: int) -> None:

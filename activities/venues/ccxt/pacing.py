@@ -96,6 +96,8 @@ class Pacer:
             )
         if self.paused() > patience:
             raise RateLimitedError(self._told_pause(), retry_after=self.paused())
+        if not self._waiting and self._left_at_once(costs):
+            return
         self._number += 1
         number = self._number
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -113,9 +115,17 @@ class Pacer:
         finally:
             self._waiting.pop(number, None)
 
+    def _left_at_once(self, costs: Costs) -> bool:
+        """Let a call leave before whom nobody waits, if it may; most calls are such ones."""
+        free = not self.limiter.wait(costs, steady_now())
+        if free:
+            self.limiter.take(costs)
+        return free
+
     def _land(self, costs: Costs) -> None:
         self.limiter.land(costs, steady_now())
-        self.release()
+        if self._waiting:
+            self.release()
 
     def _pending(self) -> list[tuple[Waiting, asyncio.Future[None]]]:
         return [(each, future) for each, future in self._waiting.values() if not future.done()]
