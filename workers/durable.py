@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from temporalio.client import Client
@@ -38,6 +39,8 @@ def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) 
         workflows=[grid, FeedRun],
         activities=activities_of(desks, client).all(),
         workflow_runner=workflow_runner(),
+        # Temporal's own guess reads the code of all modules again, which takes seconds.
+        build_id=_build(),
         # A worker that was killed is missed after this long; one that is only busy replays.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         graceful_shutdown_timeout=timedelta(seconds=3),
@@ -66,3 +69,11 @@ async def run_worker(settings: Settings, queues: Sequence[str] = ()) -> None:
             _log.info("working %s", account_queue(desks.account))
         await stop.wait()
         _log.info("stopping: running work is handed over")
+
+
+def _build() -> str:
+    """Return what histories say of the program that made them."""
+    try:
+        return f"opensqt {version('opensqt')}"
+    except PackageNotFoundError:  # a source tree
+        return "opensqt"
