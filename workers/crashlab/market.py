@@ -24,9 +24,9 @@ def exchange_settings(data: Path, seed: int, venues: Sequence[str]) -> ExchangeS
         data=data,
         listen="127.0.0.1:0",
         seed=seed,
-        volatility=Decimal("0.9"),
+        volatility=Decimal("0.55"),
         pull_ppm=10_000,
-        mean_gap=timedelta(milliseconds=60),
+        mean_gap=timedelta(milliseconds=150),
         balances=_BALANCES,
         fronts=tuple(venues),
     )

@@ -12,17 +12,26 @@ import selectors
 import signal
 import sys
 import traceback
+from importlib import import_module
 from types import FrameType
 from typing import Any, Final
 
+from activities.venues.ccxt.registry import VENUES, quirks_of
+from domain.money import MarketKind
 from workers.crashlab.role import ROLE, Role
 from workers.crashlab.worker import work
 
 _LOOK_EVERY: Final = 1.0
+#: What the program loads only when it is needed, which is in every worker.
+_LOADED_LATE: Final = ("ccxt.async_support", "psycopg", "sqlalchemy.dialects.postgresql.psycopg")
 
 
 def main() -> None:
     """Fork and reap until stdin ends; then kill who still lives."""
+    for name in _LOADED_LATE:
+        import_module(name)
+    for name in VENUES:
+        quirks_of(name, MarketKind.SPOT)
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.signal(signal.SIGCHLD, _ignore)

@@ -54,7 +54,7 @@ class Grid:
                 "interval": _INTERVAL,
                 "amount": _AMOUNT,
                 "buy_window": 4,
-                "reconcile_every": 5,
+                "reconcile_every": 10,
             }
         )
 
