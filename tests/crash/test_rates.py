@@ -31,7 +31,7 @@ ACCOUNT, VENUE = "alice", "bybit"
 SYMBOL = SYMBOLS[MarketKind.PERPETUAL]
 RUNS, ENTRIES = 20, 2
 #: Odd, so that two parts are not alike.
-PER_SECOND = 15
+PER_SECOND = 5
 
 
 @dataclass
