@@ -8,7 +8,6 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -28,12 +27,11 @@ from workers.crashlab.trap import Trap
 from workers.crashlab.wire import Wire
 from workers.exchange.host import Host
 from workers.exchange.server import Running, running
+from workers.wiring import TASK_TIMEOUT
 from workflows.messages import GridRunInput
 from workflows.names import GRID_RUN, account_queue
 
 _log: Final = logging.getLogger(__name__)
-#: A workflow task that died with its worker is given to the next one after this long.
-_TASK_TIMEOUT: Final = timedelta(seconds=2)
 _AGAIN_AFTER: Final = 0.25
 
 
@@ -150,7 +148,7 @@ class System:
                 GridRunInput(grid.spec),
                 id=grid.name,
                 task_queue=account_queue(grid.account),
-                task_timeout=_TASK_TIMEOUT,
+                task_timeout=TASK_TIMEOUT,
             )
 
     # ---- the worker
