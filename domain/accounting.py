@@ -3,25 +3,22 @@
     grid profit + floating + funding - fees - transfers = change in equity
 
 Fills are attributed by decoding their client order id: the key is the slot's entry price in ticks.
-A fill that closes the whole run (`CLOSE_*`, key 0) reduces the slots that hold the opposite, in
-ascending order of their keys; what no whole lots cover is taken from their dust, which is swept
-onto slot 0 for that.
-
-Slots are split for people: however a fill is spread over them, the totals are those of the fills.
+A fill that closes the whole run (`CLOSE_*`, key 0) trades back what all slots hold as one: it is
+merged onto slot 0 for that, just as the engine merges it before it closes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Final
 
 from domain.errors import InvalidValueError
 from domain.market import Balance, FundingPayment, Position
-from domain.money import EXACT, NOTHING, ZERO, Instrument, MarketKind, Price, Quantity, add
+from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, add
 from domain.order_ids import OrderKey, Purpose, decode
-from domain.orders import Fill, Side
-from domain.position import EMPTY, GRAIN, Holding, trade
+from domain.orders import Fill
+from domain.position import EMPTY, Holding, merged, trade
 
 #: The slot of what belongs to the run as a whole.
 WHOLE_RUN: Final = 0
@@ -230,21 +227,9 @@ class _Books:
     def add(self, fill: Fill, order: OrderKey) -> None:
         self._fills += 1
         self._volume = add(self._volume, self._instrument.notional(fill.price, fill.quantity))
-        base_fee, quote_fee = self._split_fee(fill)
-        parts = self._parts(fill, order)
-        left = fill.quantity
-        for key, quantity in parts:
-            base_part, quote_part = (
-                (base_fee, quote_fee)
-                if quantity == left
-                else (_share(base_fee, quantity, left), _share(quote_fee, quantity, left))
-            )
-            if key == WHOLE_RUN and order.purpose in _CLOSES:
-                self._sweep_dust(fill.side)
-            self._trade(key, fill, quantity, base_part, quote_part)
-            left -= quantity
-            base_fee = EXACT.subtract(base_fee, base_part)
-            quote_fee = EXACT.subtract(quote_fee, quote_part)
+        if order.purpose in _CLOSES and order.key == WHOLE_RUN:
+            self._merge()
+        self._trade(order.key, fill)
 
     def _split_fee(self, fill: Fill) -> tuple[Decimal, Decimal]:
         if fill.fee_asset == self._instrument.quote:
@@ -256,47 +241,25 @@ class _Books:
             self._other_fees = _plus(self._other_fees, [(fill.fee_asset, fill.fee)])
         return ZERO, ZERO
 
-    def _parts(self, fill: Fill, order: OrderKey) -> list[tuple[int, Quantity]]:
-        """Return which slots the fill belongs to, and how much of it to each."""
-        if order.purpose not in _CLOSES or order.key != WHOLE_RUN:
-            return [(order.key, fill.quantity)]
-        parts: list[tuple[int, Quantity]] = []
-        left = fill.quantity
-        for key in sorted(self._slots):
-            held = self._slots[key].holding.lots
-            if left and held * fill.side.sign < 0:
-                part = min(left, Quantity(abs(held)))
-                parts.append((key, part))
-                left -= part
-        if left or not parts:
-            parts.append((WHOLE_RUN, left))
-        return parts
+    def _merge(self) -> None:
+        whole = merged(self._instrument, (slot.holding for slot in self._slots.values()))
+        slots = {key: replace(slot, holding=EMPTY) for key, slot in self._slots.items()}
+        run = slots.get(WHOLE_RUN, SlotAccount())
+        if whole.flat:  # what buys and sells made of each other
+            run = replace(run, realized=EXACT.subtract(run.realized, whole.cost))
+        else:
+            run = replace(run, holding=whole)
+        self._slots = slots | {WHOLE_RUN: run}
 
-    def _sweep_dust(self, side: Side) -> None:
-        if side is Side.BUY:
-            return  # dust is never negative, so there is none to buy back
-        swept = self._slots.get(WHOLE_RUN, SlotAccount())
-        holding = swept.holding
-        for key, slot in sorted(self._slots.items()):
-            if key == WHOLE_RUN or slot.holding.lots or not slot.holding.dust:
-                continue
-            gained = trade(
-                self._instrument, holding, Side.BUY, NOTHING, 0, base_fee=-slot.holding.dust
-            ).holding
-            holding = replace(gained, cost=add(holding.cost, slot.holding.cost))
-            self._slots[key] = replace(slot, holding=Holding())
-        self._slots[WHOLE_RUN] = replace(swept, holding=holding)
-
-    def _trade(
-        self, key: int, fill: Fill, quantity: Quantity, base_fee: Decimal, quote_fee: Decimal
-    ) -> None:
+    def _trade(self, key: int, fill: Fill) -> None:
         slot = self._slots.get(key, SlotAccount())
+        base_fee, quote_fee = self._split_fee(fill)
         done = trade(
             self._instrument,
             slot.holding,
             fill.side,
-            quantity,
-            fill.price.ticks * quantity.lots,
+            fill.quantity,
+            fill.price.ticks * fill.quantity.lots,
             base_fee=base_fee,
             quote_fee=quote_fee,
         )
@@ -305,8 +268,3 @@ class _Books:
             done.holding, slot.cycles + closed, add(slot.realized, done.realized)
         )
         self._fees = add(self._fees, done.fee)
-
-
-def _share(whole: Decimal, part: Quantity, of: Quantity) -> Decimal:
-    exact = EXACT.divide(EXACT.multiply(whole, Decimal(part.lots)), Decimal(of.lots))
-    return exact.quantize(GRAIN, ROUND_HALF_EVEN, EXACT)

@@ -24,6 +24,7 @@ from domain.market import Balance, FundingPayment, Position
 from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, Quantity
 from domain.order_ids import OrderKey, Purpose, encode, run_tag
 from domain.orders import Fill, Side
+from domain.position import EMPTY
 
 T0 = datetime(2024, 8, 8, 12, tzinfo=UTC)
 TAG = run_tag("grid-1")
@@ -141,20 +142,21 @@ def test_the_base_of_a_perpetual_is_no_asset_that_a_fee_could_be_taken_from() ->
     assert (account.fees, account.base) == (ZERO, D("0.1"))
 
 
-def test_closing_a_run_reduces_its_slots_in_ascending_order() -> None:
+def test_closing_a_run_trades_back_all_slots_as_one() -> None:
     opened = [(B, 1000, 1000, 10), (B, 990, 990, 10), (B, 980, 980, 10)]
     account = fold(SPOT, fills_of([*opened, (CS, WHOLE_RUN, 1010, 15)]))
     held = {key: slot.holding.lots for key, slot in account.slots.items()}
-    assert held == {980: 0, 990: 5, 1000: 10}
-    assert account.slots[980].realized == D("0.3")  # 0.1 x (101 - 98)
-    assert account.slots[990].realized == D("0.1")  # 0.05 x (101 - 99)
+    assert held == {WHOLE_RUN: 15, 980: 0, 990: 0, 1000: 0}
+    assert account.grid_profit == D("0.3")  # 0.15 x 101 - half of 0.1 x (100 + 99 + 98)
+    assert account.floating(Price(1020)) == D("0.45")  # 0.15 x 102 - the other half
+    assert account.cycles == 0
 
 
-def test_closing_a_short_run_leaves_its_longs_alone() -> None:
+def test_closing_a_run_that_is_short_and_long_trades_back_the_difference() -> None:
     opened = [(S, 1030, 1030, 10), (B, 990, 990, 10), (S, 1040, 1040, 10)]
-    account = fold(SPOT, fills_of([*opened, (CB, WHOLE_RUN, 1000, 20)]))
-    assert {k: s.holding.lots for k, s in account.slots.items()} == {990: 10, 1030: 0, 1040: 0}
-    assert account.grid_profit == D("0.7")  # 0.1 x (103 - 100) + 0.1 x (104 - 100)
+    account = fold(SPOT, fills_of([*opened, (CB, WHOLE_RUN, 1000, 10)]))
+    assert all(slot.holding == EMPTY for slot in account.slots.values())
+    assert account.grid_profit == D("0.8")  # 0.1 x (103 - 99) + 0.1 x (104 - 100)
 
 
 def test_the_fee_of_a_closing_order_is_counted_once_however_many_slots_it_closes() -> None:
@@ -172,7 +174,6 @@ def test_closing_sweeps_up_the_dust_of_all_slots() -> None:
     assert {k: s.holding.lots for k, s in account.slots.items()} == {0: 0, 990: 0, 1000: 0}
     assert account.base == D("0.006")
     assert account.slots[WHOLE_RUN].holding.dust == D("0.006")
-    assert account.cycles == 2
 
 
 def test_fills_may_be_told_in_any_order() -> None:
