@@ -27,7 +27,6 @@ from domain.errors import (
     VenueError,
     VenueUnavailableError,
 )
-from domain.limiter import Rate
 from domain.money import Quantity
 from domain.orders import OrderReport, OrderStatus, Refusal, RefusalReason
 from tests.contract.bench import START, Bench, credentials
@@ -185,38 +184,6 @@ async def test_only_the_venues_own_hosts_are_reached(bench: Bench) -> None:
     await ready(bench)
     with pytest.raises(OSError, match=r"example\.com"):
         await bench.venue._session.get("https://example.com/")
-
-
-# ---- rates
-
-
-async def test_no_more_leaves_than_the_rate_and_cancels_overtake(bench: Bench) -> None:
-    await ready(bench)
-    venue = CcxtVenue(
-        quirks_of(bench.venue.name, bench.kind),
-        credentials("alice"),
-        local=bench.local,
-        orders=Rate(10, timedelta(seconds=1)),
-    )
-    async with venue:
-        await place(bench, A, 990)
-        await venue.instrument(bench.symbol)
-        began = asyncio.get_running_loop().time()
-
-        async def send(number: int) -> None:
-            client_id = f"q12345678b00000000300{number:04d}zz"
-            outcome = await venue.place(buy(bench, client_id, 900 + number))
-            assert isinstance(outcome, OrderReport)
-
-        # In the venue's own order: where a cancel is answered with an id only it is looked up
-        # afterwards, and so is done later than orders that left behind it.
-        async with bench.venue.reports() as reports:
-            sending = [asyncio.create_task(send(number)) for number in range(18)]
-            await asyncio.sleep(0.01)
-            await asyncio.gather(venue.cancel(bench.symbol, A), *sending)
-            assert asyncio.get_running_loop().time() - began > 1.0  # 19 at ten a second
-            told = [(await soon(reports)).client_id for _ in range(19)]
-        assert told.index(A) < 14
 
 
 # ---- streams
