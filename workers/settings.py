@@ -64,7 +64,7 @@ class AccountSettings(BaseModel):
     passphrase_file: Path | None = None
     #: Gate's user number.
     uid: str | None = None
-    #: Orders and cancels per second, over all that trades this account in this process.
+    #: Orders and cancels per second, over all processes that trade this account with one ledger.
     orders_per_second: int = Field(default=10, ge=1, le=1000)
     #: A local exchange (HOST:PORT of its fronts) instead of the real venue, and its certificate
     #: authority.
