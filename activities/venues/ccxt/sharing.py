@@ -14,7 +14,7 @@ from activities.store.processes import this_process
 from activities.store.shares import Others, Seat
 from activities.venues.ccxt.pacing import Pacer, steady_now
 from domain.errors import StoreError
-from domain.sharing import RENEWED_EVERY, Share
+from domain.sharing import CLOCKS_APART, RENEWED_EVERY, Share
 
 _log: Final = logging.getLogger(__name__)
 #: While somebody waits for somebody.
@@ -54,13 +54,12 @@ class SharedRates:
     async def __aenter__(self) -> Self:
         await self._come()
         try:
-            while any(share.standing is None for share in self._shares.values()):
-                await asyncio.sleep(_SOON.total_seconds())
-                await self._renew()
+            await self._wait_for_room()
         except BaseException:
             await self._leave()
             raise
         self._keeping = asyncio.create_task(self._keep())
+        self._keeping.add_done_callback(_tell_of_a_bug)
         return self
 
     async def __aexit__(
@@ -72,6 +71,14 @@ class SharedRates:
         self._keeping.cancel()
         await asyncio.gather(self._keeping, return_exceptions=True)
         await self._leave()
+
+    async def _wait_for_room(self) -> None:
+        if not self._without_standing():
+            return
+        _log.info("%s: waiting until others leave room", ", ".join(self._without_standing()))
+        while self._without_standing():
+            await asyncio.sleep(_SOON.total_seconds())
+            await self._renew()
 
     async def _keep(self) -> None:
         while True:
@@ -120,7 +127,7 @@ class SharedRates:
         now = datetime.now(UTC)
         told = [each.paused_until for scope in self._one_user for each in self._others[scope]]
         longest = max((until - now for until in told if until is not None), default=timedelta())
-        if longest > self._pacer.paused():
+        if longest > self._pacer.paused() + CLOCKS_APART:  # less is our own, told back to us
             self._pacer.pause(longest, "another process of this account was told to wait")
         if self._away:
             self._away = False
@@ -136,10 +143,13 @@ class SharedRates:
             _log.warning("the rates are not shared while the ledger cannot be written: %s", error)
 
     def _somebody_waits(self) -> bool:
-        return self._seats() != self._written or any(
-            share.standing is None or share.waited_for(self._others[scope])
-            for scope, share in self._shares.items()
+        waited_for = (
+            share.waited_for(self._others[scope]) for scope, share in self._shares.items()
         )
+        return bool(self._without_standing()) or self._seats() != self._written or any(waited_for)
+
+    def _without_standing(self) -> list[str]:
+        return [scope for scope, share in self._shares.items() if share.standing is None]
 
     def _seats(self) -> Mapping[str, Seat]:
         return {scope: Seat(share.number, share.seen) for scope, share in self._shares.items()}
@@ -158,3 +168,9 @@ class SharedRates:
     async def _leave_rows(self, now: datetime) -> None:
         numbers = {scope: share.number for scope, share in self._shares.items()}
         await self._ledger.leave_rates(numbers, now, self._paused_until(now))
+
+
+def _tell_of_a_bug(keeping: asyncio.Task[None]) -> None:
+    """Log why leases are not renewed any more: nothing leaves after the last one."""
+    if not keeping.cancelled() and (error := keeping.exception()) is not None:
+        _log.error("the rates are not shared any more: nothing leaves", exc_info=error)
