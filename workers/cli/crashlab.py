@@ -130,8 +130,7 @@ def crashlab(  # noqa: PLR0913 - an option each
     victims = tuple(map(Victim, processes or Victim))
     if Victim.POSTGRES in victims:
         require_postgres()
-    logging.basicConfig(level=logging.ERROR, format="%(message)s")
-    logging.getLogger("workers.crashlab").setLevel(logging.WARNING)
+    _quiet()
     with _room(report) as directory:
         task = Task(
             seed=seed,
@@ -151,6 +150,15 @@ def crashlab(  # noqa: PLR0913 - an option each
             f"{len(findings.violations)} violations after {findings.total} kills; the first: "
             f"{findings.violations[0].what}"
         )
+
+
+def _quiet() -> None:
+    """Let only the lab itself speak: everything around it loses connections all the time."""
+    from temporalio.runtime import Runtime, TelemetryConfig  # noqa: PLC0415 - as above
+
+    logging.basicConfig(level=logging.CRITICAL, format="%(message)s")
+    logging.getLogger("workers.crashlab").setLevel(logging.WARNING)
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
 
 
 @contextlib.contextmanager

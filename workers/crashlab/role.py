@@ -55,6 +55,8 @@ class Grid:
                 "amount": _AMOUNT,
                 "buy_window": 4,
                 "reconcile_every": 10,
+                # While the market stands still an exit behind the price would be refused for ever.
+                "post_only": {"retries": 1, "then": "taker"},
             }
         )
 

@@ -30,10 +30,11 @@ from workers.exchange.host import Host
 from workflows.messages import GridResult, StopGrid
 
 _log: Final = logging.getLogger(__name__)
-#: A run that does not come to a step in this time (seconds) does not go on by itself.
-_GOES_ON_WITHIN: Final = 120.0
-_SETTLES_WITHIN: Final = 180.0
-_ENDS_WITHIN: Final = 120.0
+#: A run that does not come to a step in this time (seconds) does not go on by itself. Mostly it
+#: takes some seconds; the machine may be busy with something else.
+_GOES_ON_WITHIN: Final = 300.0
+_SETTLES_WITHIN: Final = 600.0
+_ENDS_WITHIN: Final = 300.0
 #: How long the exchange holds an answer back: the kill comes long before.
 _HOLDS: Final = timedelta(seconds=1)
 #: How often a step may pass before it is the one, so that kills spread over grids and slots.
