@@ -115,8 +115,9 @@ async def test_a_clock_that_is_off_is_told_and_stops_trading_if_the_venue_minds(
     off = {"kind": "skew_clock", "delay": timedelta(minutes=5)}
     perpetual.fail({"method": "rest.time", **off}, {"method": "rest.balances", **off})
     findings = await perpetual.examine()
-    told(findings["clock"], "300.", "s ahead of this machine's", "requests are corrected", "NTP")
-    assert findings["clock"].result is Result.WARNING
+    told(findings["clock"], "s ahead of this machine's", "NTP")
+    seconds = float(findings["clock"].told.split("clock is ")[1].split()[0])
+    assert 290 < seconds < 310  # how exactly depends on how long the question took
     perpetual.fail({"method": "rest.balances", **off})
     findings = await perpetual.examine()
     told(findings["clock"], "refused for their time", "NTP")
