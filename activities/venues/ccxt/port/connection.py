@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from activities.store.ledger import Ledger
 from activities.venues.ccxt.credentials import Credentials
@@ -27,6 +27,18 @@ _log: Final = logging.getLogger(__name__)
 DEFAULT_ORDERS: Final = Rate(10, timedelta(seconds=1))
 #: How far clocks may be apart when a request's time is checked.
 _SKEW: Final = timedelta(seconds=1)
+#: Where ccxt keeps its list of markets, by whatever is asked for.
+_LISTS: Final = (
+    "markets",
+    "markets_by_id",
+    "symbols",
+    "ids",
+    "currencies",
+    "currencies_by_id",
+    "codes",
+    "baseCurrencies",
+    "quoteCurrencies",
+)
 _CLOCK_EVERY: Final = 600.0
 
 
@@ -150,6 +162,7 @@ class Connection:
             raw = await self._quirks.rest.unified("load_markets")
             for market in read_markets(raw, self.kind).values():
                 self._keep(market)
+            _forget_markets(self._client)
             self._clock = asyncio.create_task(self._compare_clocks())
 
     def _keep(self, market: Market) -> None:
@@ -207,3 +220,9 @@ class Connection:
         return RateLimits(
             orders, self._quirks.most_orders(), tuple(used.values()), self._pacer.paused()
         )
+
+
+def _forget_markets(client: Any) -> None:
+    """Let go of ccxt's own list, which nothing reads again: some ten MiB for a large venue."""
+    for name in _LISTS:
+        setattr(client, name, None)
