@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 #: Fast enough that a level of the demo is crossed every second.
 UP = ("up", "--demo", "--no-watch", "--speed", "30")
@@ -55,7 +55,7 @@ class Terminal:
         assert done.returncode == 0, f"{words}: {done.stdout} {done.stderr} {self.text}"
         return json.loads(done.stdout)
 
-    def until(self, what: str, true: Callable[[], object], seconds: float = 60) -> None:
+    def until(self, what: str, true: Callable[[], object], seconds: float = 120) -> None:
         ends = time.monotonic() + seconds
         while not true():
             assert self.up is not None
