@@ -32,20 +32,23 @@ class Counterpart:
 def counterparts(market: Market, side: Side, ticks: int, lots: int) -> Iterator[Counterpart]:
     """Yield who trades with a taker of *lots* up to *ticks* (0: at any price), best price first.
 
-    At the same price resting orders come before the market outside, which takes any quantity.
+    At the same price resting orders come before the market outside.
     """
     limit = ticks or (NO_ASK if side is Side.BUY else 0)
-    outside = market.outside(side)
-    if outside is not None and side.sign * (limit - outside) < 0:
-        outside = None
-    for order in market.book.orders(side.opposite, limit if outside is None else outside):
-        traded = min(lots, order.leaves)
-        yield Counterpart(order, order.ticks, traded)
-        lots -= traded
-        if not lots:
+    resting = market.book.orders(side.opposite, limit)
+    outside = (level for level in market.levels(side) if side.sign * (limit - level[0]) >= 0)
+    order, level = next(resting, None), next(outside, None)
+    while lots:
+        if order is not None and (level is None or side.sign * (level[0] - order.ticks) >= 0):
+            there = Counterpart(order, order.ticks, min(lots, order.leaves))
+            order = next(resting, None)
+        elif level is not None:
+            there = Counterpart(None, level[0], lots if level[1] is None else min(lots, level[1]))
+            level = next(outside, None)
+        else:
             return
-    if outside is not None:
-        yield Counterpart(None, outside, lots)
+        yield there
+        lots -= there.lots
 
 
 def admit(

@@ -9,6 +9,9 @@
 - A candle fills only orders that rested when it opened, at their own price.
 - A taker trades with resting orders first and then, without limit, with the market outside: the
   quote, or one tick beside the last price. An account may trade with itself.
+- Where a source shows depth, the market outside has that depth and no more: a taker goes through it
+  level by level, what was taken is gone until depth is shown anew, and depth that reaches a resting
+  order fills it.
 - Money is conserved: the tape's side of a trade is booked on the account MARKET, fees on FEES.
 - There is no liquidation: the wallet of an account whose losses exceed it becomes negative.
 """
@@ -17,12 +20,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.conditions import FundingRate
 from domain.errors import InvalidValueError
 from domain.market import AccountView, Balance, Candle, FundingPayment, Position, PriceUpdate
-from domain.orders import Fill, OrderReport, OrderRequest, OrderStatus, Refusal, RefusalReason
+from domain.money import Price
+from domain.orders import Fill, OrderReport, OrderRequest, OrderStatus, Refusal, RefusalReason, Side
 from domain.simulation import snapshot
 from domain.simulation.account import Account, Totals
 from domain.simulation.admission import admit
+from domain.simulation.depth import Level
+from domain.simulation.ladder import merged
 from domain.simulation.market import Market
 from domain.simulation.matching import Matching
 from domain.simulation.order import Order
@@ -141,6 +148,27 @@ class SimulatedExchange(Matching):
     def last_price(self, symbol: str) -> PriceUpdate | None:
         """Return the last price with bid and ask; None before the first one."""
         return self._market(symbol).price_update()
+
+    def mark_price(self, symbol: str) -> Price | None:
+        """Return what positions are valued at: the mark, else the last price; None before any."""
+        return self._market(symbol).mark_price
+
+    def book(self, symbol: str, levels: int) -> tuple[Sequence[Level], Sequence[Level]]:
+        """Return the best *levels* of bids and asks, of accounts and the market outside together.
+
+        The market outside, where it takes any quantity, is told as one level of `ANY_QUANTITY`.
+        """
+        market = self._market(symbol)
+        bids, asks = (merged(market, side, levels) for side in (Side.BUY, Side.SELL))
+        return bids, asks
+
+    def funding_rates(self, symbol: str) -> Sequence[FundingRate]:
+        """Return the settled funding rates, oldest first, each with the mark it was reckoned by."""
+        return tuple(self._market(symbol).settled)
+
+    def next_funding(self, symbol: str) -> FundingRate | None:
+        """Return the funding that was announced and is not settled yet; None if none was."""
+        return self._market(symbol).next_funding
 
     def candles(self, symbol: str, interval: timedelta, limit: int) -> Sequence[Candle]:
         """Return the newest *limit* candles, oldest first; only the last may be unclosed.

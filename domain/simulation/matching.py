@@ -19,6 +19,8 @@ from domain.simulation.order import Order
 from domain.simulation.rules import FEES, MARKET, CandleRule, ExchangeRules, Liquidity
 from domain.simulation.tape import (
     CandleClosed,
+    DepthShown,
+    FundingAnnounced,
     FundingDue,
     Marked,
     MarketEvent,
@@ -76,6 +78,10 @@ class Matching:
                 market.mark = event.price
             case FundingDue():
                 self._on_funding(market, event)
+            case FundingAnnounced():
+                market.announce(event)
+            case DepthShown():
+                self._on_depth(market, event)
             case _:
                 assert_never(event)
 
@@ -98,6 +104,16 @@ class Matching:
             lots = self._offered(bid_lots)
             market.taken_bid += self._sweep(market, Side.SELL, quote.bid.ticks, lots)
 
+    def _on_depth(self, market: Market, shown: DepthShown) -> None:
+        """Let what others want now meet what rests beyond it, at the resting price."""
+        depth = market.show(shown)
+        for side in Side:
+            for ticks, lots in depth.levels(side):
+                taken = self._sweep(market, side.opposite, ticks, lots)
+                if not taken:
+                    break  # levels behind it are further away
+                depth.take(side, ticks, taken)
+
     def _on_candle(self, market: Market, closed: CandleClosed) -> None:
         candle = closed.candle
         market.bars.take(candle, closed.interval)
@@ -117,6 +133,7 @@ class Matching:
         instrument, mark = market.instrument, market.mark_price
         if instrument.kind is MarketKind.SPOT:
             raise InvalidValueError(f"{due.symbol} is spot: there is no funding")
+        market.settle(due)
         for account in self._accounts.values():
             lots = account.stake(instrument).lots
             if not lots:
@@ -201,6 +218,7 @@ class Matching:
             if there is None:
                 return
             if there.order is None:
+                market.take_outside(order.side, there.ticks, there.lots)
                 self._fill_outside(market, order.side.opposite, there.ticks, there.lots)
             else:
                 self._fill(market, there.order, there.ticks, there.lots, maker=True)

@@ -72,8 +72,8 @@ def beginning(spec: ProcessSpec) -> ProcessState:
 
 def advance(spec: ProcessSpec, state: ProcessState) -> tuple[ProcessState, TradePrinted]:
     """Return the state after the next trade, and the trade."""
-    flips = _mixed(spec.seed, 2 * state.index)
-    bits = _mixed(spec.seed, 2 * state.index + 1)
+    flips = mixed(spec.seed, 2 * state.index)
+    bits = mixed(spec.seed, 2 * state.index + 1)
     step = (flips.bit_count() - _FLIPS // 2) * spec.volatility_ticks
     quarters = _reflected(spec, state.quarters + step - _pull(spec, state.quarters))
     gap = bits % (2 * (spec.mean_gap // timedelta(microseconds=1)) + 1)
@@ -111,7 +111,7 @@ def _reflected(spec: ProcessSpec, quarters: int) -> int:
     return 2 * high - quarters if quarters > high else quarters
 
 
-def _mixed(seed: int, index: int) -> int:
+def mixed(seed: int, index: int) -> int:
     """Return number *index* of the splitmix64 sequence of *seed*."""
     z = (seed + (index + 1) * _GAMMA) & _MASK
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK

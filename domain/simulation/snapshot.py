@@ -7,10 +7,13 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from domain.conditions import FundingRate
 from domain.errors import InvalidValueError
 from domain.market import Candle
 from domain.money import Price
+from domain.orders import Side
 from domain.simulation.account import Account
+from domain.simulation.depth import Depth, Level
 from domain.simulation.market import Market
 from domain.simulation.rules import FEES, MARKET, ExchangeRules
 from domain.simulation.tape import Quoted
@@ -31,6 +34,10 @@ class _MarketState:
     interval: timedelta
     closed: tuple[Candle, ...]
     forming: Candle | None
+    #: What states of before had not: bids and asks of others, and funding rates.
+    depth: tuple[tuple[Level, ...], tuple[Level, ...]] | None = None
+    settled: tuple[FundingRate, ...] = ()
+    next_funding: FundingRate | None = None
 
 
 _MARKET: Final = TypeAdapter(_MarketState)
@@ -66,9 +73,18 @@ def dump_market(market: Market) -> dict[str, Any]:
         market.bars.interval,
         tuple(market.bars.closed),
         market.bars.forming(),
+        _levels(market.depth),
+        tuple(market.settled),
+        market.next_funding,
     )
     dumped: dict[str, Any] = _MARKET.dump_python(state, mode="json")
     return dumped
+
+
+def _levels(depth: Depth | None) -> tuple[tuple[Level, ...], tuple[Level, ...]] | None:
+    if depth is None:
+        return None
+    return tuple(depth.levels(Side.BUY)), tuple(depth.levels(Side.SELL))
 
 
 def restore_market(market: Market, dumped: Mapping[str, Any]) -> None:
@@ -78,6 +94,8 @@ def restore_market(market: Market, dumped: Mapping[str, Any]) -> None:
     market.traded = state.traded
     market.mark, market.quote = state.mark, state.quote
     market.taken_bid, market.taken_ask = state.taken_bid, state.taken_ask
+    market.depth = None if state.depth is None else Depth(*state.depth)
+    market.settled, market.next_funding = list(state.settled), state.next_funding
     market.bars.resume(state.interval, state.closed, state.forming)
 
 

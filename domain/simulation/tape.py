@@ -68,4 +68,26 @@ class FundingDue:
     at: datetime
 
 
-MarketEvent = TradePrinted | Quoted | CandleClosed | Marked | FundingDue
+@dataclass(frozen=True, slots=True)
+class FundingAnnounced:
+    """The venue told the rate that it will settle at `due_at`."""
+
+    symbol: str
+    rate: Decimal
+    due_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DepthShown:
+    """What others bid and ask at this moment, each side with its best price first."""
+
+    symbol: str
+    bids: tuple[tuple[Price, Quantity], ...]
+    asks: tuple[tuple[Price, Quantity], ...]
+    at: datetime
+
+
+MarketEvent = (
+    TradePrinted | Quoted | CandleClosed | Marked | FundingDue | FundingAnnounced | DepthShown
+)

@@ -61,7 +61,7 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal
     "--symbols",
     default="",
     metavar="SYMBOL,SYMBOL",
-    help="With --feed: what is followed, such as BTC/USDT:USDT,ETH/USDT:USDT.",
+    help="Several markets at once, made or followed, such as BTC/USDT,BTC/USDT:USDT.",
 )
 @click.option(
     "--feed-local",
@@ -81,6 +81,13 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal
 )
 @click.option("--loop", is_flag=True, help="Start the tape over at its end.")
 @click.option("--seed", type=int, default=1, show_default=True, help="What the market is made of.")
+@click.option(
+    "--crowd",
+    type=click.IntRange(0, 200),
+    default=0,
+    show_default=True,
+    help="Levels of others' orders on each side of the book, with funding; 0: none.",
+)
 @click.option("--start-price", callback=_number, default="60000", show_default=True)
 @click.option(
     "--volatility",
@@ -136,6 +143,7 @@ def exchange(  # noqa: PLR0913 - an option each
     market: str | None,
     loop: bool,
     seed: int,
+    crowd: int,
     start_price: Decimal,
     volatility: Decimal,
     start_at: datetime | None,
@@ -160,6 +168,7 @@ def exchange(  # noqa: PLR0913 - an option each
             market=MarketKind(market) if market else None,
             loop=loop,
             seed=seed,
+            crowd=crowd,
             start_price=start_price,
             volatility=volatility,
             start_at=start_at,

@@ -34,6 +34,7 @@ from workers.exchange.journal import (
     Placed,
     Traded,
 )
+from workers.exchange.prints import Prints
 from workers.exchange.sources import Source
 
 #: Inputs, and market events, between two snapshots: what a start has to play again.
@@ -89,6 +90,8 @@ class Host:
         #: Of a live market: until when each symbol's funding is booked.
         self.funded: dict[str, datetime] = {}
         self.position = 0
+        #: The public trades since this process started.
+        self.prints = Prints()
         self._events_kept = 0
         self._stalled = 0.0
         self.broken = asyncio.Event()
@@ -359,6 +362,7 @@ class Host:
         if event is None:
             raise InvalidValueError(f"the market has no event number {self.position}")
         self._exchange.on(event)
+        self.prints.take(event)
         self._source.take()
         self.position += 1
 

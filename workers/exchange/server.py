@@ -21,9 +21,10 @@ from workers.exchange.fronts.server import Fronts, fronts
 from workers.exchange.host import Host
 from workers.exchange.journal import Journal
 from workers.exchange.live.market import live_market
+from workers.exchange.markets import open_source
 from workers.exchange.service import ExchangeService
 from workers.exchange.settings import ExchangeSettings
-from workers.exchange.sources import Source, open_source
+from workers.exchange.sources import Source
 
 #: Events released in one go at most, so that calls are answered also while a market catches up.
 _BATCH: Final = 500

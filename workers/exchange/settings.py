@@ -47,9 +47,13 @@ class ExchangeSettings:
     #: The venues whose protocols are spoken as well, and where (TLS).
     fronts: tuple[str, ...] = ()
     fronts_listen: str = "127.0.0.1:0"
-    #: The venue whose public market is followed live instead of a tape; what is traded of it.
-    feed: str | None = None
+    #: What is traded where it is several: of made markets, or of the one that is followed.
     symbols: tuple[str, ...] = ()
+    #: Levels of others' orders on each side of a made or recorded market; 0: there are no others,
+    #: and the market outside takes any quantity. Made perpetuals then settle funding, too.
+    crowd: int = 0
+    #: The venue whose public market is followed live instead of a tape.
+    feed: str | None = None
     #: A local exchange (HOST:PORT of its fronts) in place of that venue, and its authority.
     feed_local: str | None = None
     feed_authority: Path | None = None
@@ -61,8 +65,11 @@ class ExchangeSettings:
 
     def _check_feed(self) -> None:
         if self.feed is None:
-            if self.symbols or self.feed_local:
-                raise InvalidValueError("--symbols and --feed-local belong to --feed VENUE")
+            if self.feed_local:
+                raise InvalidValueError(
+                    "--feed-local and --feed-authority belong to --feed VENUE, "
+                    f"--feed-local was {self.feed_local}: give both or none"
+                )
             return
         if self.tape is not None:
             raise InvalidValueError("--feed and --tape were both given: a market is one of them")
@@ -76,8 +83,20 @@ class ExchangeSettings:
                 f"{', '.join(self.symbols)}: run an exchange for each"
             )
 
+    def _check_made(self) -> None:
+        if self.symbols and (self.tape or self.symbol):
+            raise InvalidValueError(
+                f"--symbols {','.join(self.symbols)} names several made or followed markets: give "
+                "it without --tape and --symbol"
+            )
+        if self.crowd and self.feed:
+            raise InvalidValueError(
+                f"--crowd was {self.crowd}, but others at a live market are real: leave it out"
+            )
+
     def __post_init__(self) -> None:
         self._check_feed()
+        self._check_made()
         if self.speed < 0:
             raise InvalidValueError(f"speed must not be negative, was {self.speed}")
         if self.start_price <= 0:

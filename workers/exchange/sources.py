@@ -53,11 +53,6 @@ class Source(Protocol):
         ...
 
 
-def open_source(settings: ExchangeSettings) -> Source:
-    """Return the market that *settings* ask for, or raise InvalidValueError."""
-    return Made(settings) if settings.tape is None else Recorded(settings)
-
-
 class Recorded:
     """A tape. In a loop it starts over with its times shifted behind its end."""
 
@@ -73,6 +68,7 @@ class Recorded:
             "loop": settings.loop,
         }
         self._events = tape.events
+        self.first = tape.events[0]
         self._loop = settings.loop
         first, last = tape.events[0].at, tape.events[-1].at
         # The gap at the seam is that of the first two events, so that times go on increasing.
@@ -102,10 +98,17 @@ class Recorded:
 
 
 class Made:
-    """An endless market made from a seed."""
+    """An endless market made from a seed; *instrument* and *seed* default to the settings'."""
 
-    def __init__(self, settings: ExchangeSettings) -> None:
-        instrument = instrument_of(settings.symbol or "BTCUSDT", settings.market or MarketKind.SPOT)
+    def __init__(
+        self,
+        settings: ExchangeSettings,
+        instrument: Instrument | None = None,
+        seed: int | None = None,
+    ) -> None:
+        if instrument is None:
+            kind = settings.market or MarketKind.SPOT
+            instrument = instrument_of(settings.symbol or "BTCUSDT", kind)
         self.instruments = (instrument,)
         start = instrument.price(settings.start_price)
         typical = instrument.affordable(_TYPICAL, start)
@@ -113,7 +116,7 @@ class Made:
         volatility = int(start.ticks * settings.volatility / steps_a_day.sqrt())
         self._spec = ProcessSpec(
             symbol=instrument.symbol,
-            seed=settings.seed,
+            seed=settings.seed if seed is None else seed,
             start=start,
             started_at=settings.start_at or _EPOCH,
             volatility_ticks=max(1, volatility),

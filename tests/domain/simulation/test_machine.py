@@ -32,6 +32,8 @@ from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import CandleRule, ExchangeRules, FeeAsset, Liquidity
 from domain.simulation.tape import (
     CandleClosed,
+    DepthShown,
+    FundingAnnounced,
     FundingDue,
     Marked,
     MarketEvent,
@@ -153,6 +155,17 @@ class ExchangeMachine(RuleBasedStateMachine):
     def quote(self, symbol: str, bid: Price, spread: int, bids: Quantity, asks: Quantity) -> None:
         self.tell(Quoted(symbol, bid, bid + spread, bids, asks, START + self.later()))
 
+    @rule(
+        symbol=symbols,
+        middle=prices,
+        bids=st.lists(lots, max_size=3),
+        asks=st.lists(lots, max_size=3),
+    )
+    def depth(self, symbol: str, middle: Price, bids: list[Quantity], asks: list[Quantity]) -> None:
+        below = tuple((Price(middle.ticks - 1 - n), each) for n, each in enumerate(bids))
+        above = tuple((Price(middle.ticks + 1 + n), each) for n, each in enumerate(asks))
+        self.tell(DepthShown(symbol, below, above, START + self.later()))
+
     @rule(low=prices, up=st.integers(0, 9), down=st.integers(0, 9), volume=lots)
     def candle(self, low: Price, up: int, down: int, volume: Quantity) -> None:
         minutes = self.seconds // 60 + 1
@@ -165,6 +178,8 @@ class ExchangeMachine(RuleBasedStateMachine):
     @rule(price=prices, rate=st.integers(-100, 100))
     def funding(self, price: Price, rate: int) -> None:
         self.tell(Marked(PERPETUAL.symbol, price, START + self.later()))
+        at = START + self.later()
+        self.tell(FundingAnnounced(PERPETUAL.symbol, Decimal(rate) / 100_000, at, at))
         due = FundingDue(PERPETUAL.symbol, Decimal(rate) / 100_000, START + self.later())
         self.tell(due)
 

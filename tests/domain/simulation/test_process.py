@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from domain.errors import InvalidValueError
 from domain.money import Price, Quantity
-from domain.simulation.process import ProcessSpec, ProcessState, _mixed, advance, beginning, tape
+from domain.simulation.process import ProcessSpec, ProcessState, advance, beginning, mixed, tape
 from tests.domain.simulation.helpers import SPOT, START
 
 SPEC = ProcessSpec(SPOT.symbol, seed=7, start=Price(60_000), started_at=START)
@@ -22,7 +22,7 @@ LAST = (59565, 10, timedelta(seconds=245, microseconds=275529))
 
 def test_the_generator_is_splitmix64() -> None:
     # the first numbers of seed 1234567 as its author's program gives them
-    assert [_mixed(1234567, index) for index in range(3)] == [
+    assert [mixed(1234567, index) for index in range(3)] == [
         6457827717110365317,
         3203168211198807973,
         9817491932198370423,

@@ -23,8 +23,9 @@ from workers.exchange.faults import FaultKind, FaultPlan, FaultRule, read_faults
 from workers.exchange.host import Band, Host, Stopped
 from workers.exchange.instruments import instrument_of, step_of
 from workers.exchange.journal import Journal
+from workers.exchange.markets import open_source
 from workers.exchange.settings import STARTING_BALANCES, ExchangeSettings
-from workers.exchange.sources import Source, open_source
+from workers.exchange.sources import Source
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CANDLES = "open_time_ms,open,high,low,close,volume\n"

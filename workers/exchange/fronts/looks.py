@@ -9,9 +9,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from activities.venues.paper import new_candles
-from domain.market import Candle, PriceUpdate
+from domain.market import Candle
 from domain.money import Instrument
+from workers.exchange.fronts import public
 from workers.exchange.fronts.desk import Desk
+from workers.exchange.prints import Print
 
 #: Forming candles are told this often at most (seconds).
 _BARS_EVERY: Final = 0.05
@@ -25,19 +27,34 @@ class Look:
     every: float = 0.0
 
 
-def last_price(
-    desk: Desk, instrument: Instrument, tell: Callable[[PriceUpdate, bool], Any]
-) -> Look:
-    """Look at the last price. *tell* makes a message of it, and knows whether it is the first."""
-    sent: PriceUpdate | None = None
+def last_trade(desk: Desk, instrument: Instrument, tell: Callable[[Print, bool], Any]) -> Look:
+    """Look at the last trade. *tell* makes a message of it, and knows whether it is the first."""
+    sent = 0
 
     def read() -> Sequence[Any]:
         nonlocal sent
-        update = desk.host.exchange.last_price(instrument.symbol)
-        if update is None or update == sent:
+        known = public.trades(desk.host, instrument, 1)
+        if not known or known[-1].number == sent:
             return ()
-        first, sent = sent is None, update
-        return (tell(update, first),)
+        first, sent = not sent, known[-1].number
+        return (tell(known[-1], first),)
+
+    return Look(read)
+
+
+def book(
+    desk: Desk, instrument: Instrument, levels: int, tell: Callable[[public.Book], Any]
+) -> Look:
+    """Look at the best *levels* of the book; *tell* makes a message of it when they changed."""
+    sent: public.Book | None = None
+
+    def read() -> Sequence[Any]:
+        nonlocal sent
+        now = public.book(desk.host, instrument, levels)
+        if sent is not None and (now.bids, now.asks) == (sent.bids, sent.asks):
+            return ()
+        sent = now
+        return (tell(now),) if now.bids or now.asks else ()
 
     return Look(read)
 

@@ -36,6 +36,11 @@ class Route:
         object.__setattr__(self, "pattern", re.compile(pattern))
 
 
+def told_to_all(path: str, operation: Operation, body: Any) -> Route:
+    """Return a route that tells everybody the same, such as that there is none of something."""
+    return Route("GET", path, operation, lambda _asked: body)
+
+
 class Memory(Generic[Word]):
     """What clients said and the host does not keep; it lives as long as the process."""
 

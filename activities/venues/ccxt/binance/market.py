@@ -1,8 +1,9 @@
 """Binance's public data, as it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from activities.venues.ccxt.binance.base import PAGE, BinanceBase
 from activities.venues.ccxt.markets import Market, decimal
@@ -61,14 +62,21 @@ class PublicData(BinanceBase):
         )
 
     async def funding_rates(self, market: Market, since: datetime) -> Sequence[FundingRate]:
-        params = {"symbol": market.id, "startTime": to_ms(since), "limit": PAGE}
-        rows = await self._ask("fapiPublicGetFundingRate", params, 1)
-        return [
-            FundingRate(
-                market.symbol,
-                decimal(row["fundingRate"], "fundingRate"),
-                from_ms(row["fundingTime"]),
-                decimal(row["markPrice"], "markPrice") if row.get("markPrice") else None,
-            )
-            for row in rows
-        ]
+        """Return the rates, page after page: each begins behind the last rate of the one before."""
+        begin, rates = to_ms(since), list[FundingRate]()
+        while True:
+            params = {"symbol": market.id, "startTime": begin, "limit": PAGE}
+            rows = await self._ask("fapiPublicGetFundingRate", params, 1)
+            rates += [_rate(market, row) for row in rows]
+            if len(rows) < PAGE:
+                return rates
+            begin = int(rows[-1]["fundingTime"]) + 1
+
+
+def _rate(market: Market, row: Mapping[str, Any]) -> FundingRate:
+    return FundingRate(
+        market.symbol,
+        decimal(row["fundingRate"], "fundingRate"),
+        from_ms(row["fundingTime"]),
+        decimal(row["markPrice"], "markPrice") if row.get("markPrice") else None,
+    )

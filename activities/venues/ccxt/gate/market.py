@@ -73,13 +73,17 @@ class PublicData(GateBase):
         )
 
     async def funding_rates(self, market: Market, since: datetime) -> Sequence[FundingRate]:
+        """Ask from the newest backwards: a full page is followed by what was before it."""
         params = {**self._named(market), "from": int(since.timestamp()), "limit": _RATES_PAGE}
-        rows = await self._ask("publicFuturesGetSettleFundingRate", params)
-        rates = [
-            FundingRate(market.symbol, decimal(row["r"], "r"), words.moment(row["t"]))
-            for row in rows
-        ]
-        return sorted((each for each in rates if each.at >= since), key=lambda each: each.at)
+        rates: dict[datetime, FundingRate] = {}
+        while True:
+            rows = await self._ask("publicFuturesGetSettleFundingRate", params)
+            for row in rows:
+                at = words.moment(row["t"])
+                rates[at] = FundingRate(market.symbol, decimal(row["r"], "r"), at)
+            if len(rows) < _RATES_PAGE:
+                return [rates[at] for at in sorted(rates) if at >= since]
+            params["to"] = min(int(row["t"]) for row in rows) - 1
 
     def traded(self, market: Market, row: Mapping[str, Any]) -> PriceUpdate:
         """Return the price of a trade, of an answer or a stream."""

@@ -208,7 +208,7 @@ async def test_the_books_are_of_one_feed(tmp_path: Path) -> None:
         ({"symbols": ()}, "--feed needs --symbols"),
         ({"symbols": ("BTC/USDT", "BTC/USDT:USDT")}, "all spot or all perpetual"),
         ({"speed": 2}, "a live market has speed 1"),
-        ({"feed": None}, "belong to --feed"),
+        ({"feed": None, "feed_local": "127.0.0.1:1"}, "belong to --feed"),
         ({"tape": Path("x.csv.gz")}, "--feed and --tape"),
     ],
 )

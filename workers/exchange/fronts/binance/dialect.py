@@ -9,7 +9,9 @@ from domain.orders import RefusalReason
 from workers.exchange.fronts.asked import Asked, Told
 from workers.exchange.fronts.binance import rows
 from workers.exchange.fronts.binance.account import Account
+from workers.exchange.fronts.binance.catalog import Catalog
 from workers.exchange.fronts.binance.door import BinanceDoor
+from workers.exchange.fronts.binance.funding import Funding
 from workers.exchange.fronts.binance.history import History
 from workers.exchange.fronts.binance.market import Market
 from workers.exchange.fronts.binance.orders import Orders
@@ -32,6 +34,7 @@ class Binance(Dialect):
             "fapi.binance.com",
             "fstream.binance.com",
             "api.binance.com",
+            "dapi.binance.com",
             "stream.binance.com",
             "ws-api.binance.com",
         }
@@ -41,14 +44,8 @@ class Binance(Dialect):
     def __init__(self, desk: Desk) -> None:
         door = BinanceDoor(desk)
         self._private = PrivateSockets(door)
-        rooms = (
-            Orders(door),
-            History(door),
-            Account(door),
-            Rights(door),
-            Market(door),
-            self._private,
-        )
+        public = (Catalog(door), Market(door), Funding(door))
+        rooms = (*public, Orders(door), History(door), Account(door), Rights(door), self._private)
         super().__init__(desk, rooms, (self._private, PublicStreams(desk)))
 
     def arrived(self, asked: Asked, socket: Socket) -> Told | None:

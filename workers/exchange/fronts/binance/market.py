@@ -1,92 +1,110 @@
-"""Binance's public questions: time, markets, trades, candles, statistics, funding."""
+"""Binance's public questions about a market: trades, book, candles, the last 24 hours."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from domain.money import MarketKind
+from domain.money import Instrument, MarketKind
 from workers.exchange.faults import Operation
+from workers.exchange.fronts import public
 from workers.exchange.fronts.asked import Asked, Fields
 from workers.exchange.fronts.binance import market_rows as market
 from workers.exchange.fronts.binance.door import BinanceDoor
 from workers.exchange.fronts.binance.refusals import bad_field
-from workers.exchange.fronts.rooms import Room, Route
-from workers.exchange.fronts.rows import ms
+from workers.exchange.fronts.rooms import Handler, Room, Route
+from workers.exchange.host import Host
+
+_MOST: Final = 1000
+_Tell = Callable[[Host, Instrument], Any]
 
 
 class Market(Room[BinanceDoor]):
     """What anybody may ask."""
 
     def routes(self) -> Sequence[Route]:
-        told = Operation.MARKET
         return [
             *self._of("/fapi/v1", MarketKind.PERPETUAL),
             *self._of("/api/v3", MarketKind.SPOT),
-            Route("GET", "/fapi/v1/premiumIndex", told, self._premium),
-            Route("GET", "/fapi/v1/fundingRate", told, self._funding_rates),
         ]
 
     def _of(self, root: str, kind: MarketKind) -> Sequence[Route]:
-        told = Operation.MARKET
+        handlers = {
+            "/trades": self._trades(kind),
+            "/aggTrades": self._aggregated(kind),
+            "/klines": self._klines(kind),
+            "/depth": self._depth(kind),
+            "/ticker/24hr": self._one_or_all(kind, market.day),
+            "/ticker/bookTicker": self._one_or_all(kind, market.best),
+        }
         return [
-            Route("GET", f"{root}/time", Operation.TIME, self._time),
-            Route("GET", f"{root}/exchangeInfo", Operation.INSTRUMENTS, self._info(kind)),
-            Route("GET", f"{root}/trades", told, self._trades(kind)),
-            Route("GET", f"{root}/klines", told, self._klines(kind)),
-            Route("GET", f"{root}/ticker/24hr", told, self._statistics(kind)),
+            Route("GET", f"{root}{path}", Operation.MARKET, handler)
+            for path, handler in handlers.items()
         ]
 
-    def _time(self, asked: Asked) -> Any:  # noqa: ARG002 - all alike
-        return {"serverTime": ms(self.desk.now())}
-
-    def _info(self, kind: MarketKind) -> Callable[[Asked], Any]:
-        return lambda _asked: {
-            "timezone": "UTC",
-            "serverTime": ms(self.desk.now()),
-            "rateLimits": [],
-            "exchangeFilters": [],
-            "symbols": [market.instrument(each) for each in self.desk.instruments(kind)],
-        }
-
-    def _trades(self, kind: MarketKind) -> Callable[[Asked], Any]:
+    def _trades(self, kind: MarketKind) -> Handler:
         def trades(asked: Asked) -> Any:
             fields = Fields(asked.form(), bad_field)
             instrument = self.door.instrument(kind, fields)
-            fields.whole("limit", 500)
+            limit = fields.whole("limit", 500)
             fields.done()
-            return market.trades(self.desk.host, instrument)
+            known = public.trades(self.desk.host, instrument, limit)
+            return [market.trade(instrument, each) for each in known]
 
         return trades
 
-    def _klines(self, kind: MarketKind) -> Callable[[Asked], Any]:
+    def _aggregated(self, kind: MarketKind) -> Handler:
+        """Return trades in a span of time or from a number on; here none are put together."""
+
+        def trades(asked: Asked) -> Any:
+            fields = Fields(asked.form(), bad_field)
+            instrument = self.door.instrument(kind, fields)
+            begin, end = fields.whole("startTime", 0), fields.whole("endTime", 0)
+            first, limit = fields.whole("fromId", 0), min(fields.whole("limit", 500), _MOST)
+            fields.done()
+            known = public.trades(self.desk.host, instrument, _MOST)
+            told = [market.aggregated(instrument, each) for each in known]
+            some = [
+                row
+                for row in told
+                if begin <= row["T"] and (not end or row["T"] <= end) and row["a"] >= first
+            ]
+            return some[:limit] if begin or first else some[-limit:]
+
+        return trades
+
+    def _klines(self, kind: MarketKind) -> Handler:
         def klines(asked: Asked) -> Any:
             fields = Fields(asked.form(), bad_field)
             instrument = self.door.instrument(kind, fields)
             interval = market.LENGTHS[fields.choice("interval", tuple(market.LENGTHS))]
+            span = fields.whole("startTime", 0), fields.whole("endTime", 0)
             limit = fields.whole("limit", 500)
             fields.done()
-            return market.klines(self.desk.host, instrument, interval, limit)
+            bars = public.bars(self.desk.host, instrument, interval, limit, span)
+            return [market.kline(instrument, bar, interval) for bar in bars]
 
         return klines
 
-    def _statistics(self, kind: MarketKind) -> Callable[[Asked], Any]:
-        def statistics(asked: Asked) -> Any:
-            Fields(asked.form(), bad_field).done()
-            told = [market.day(self.desk.host, each) for each in self.desk.instruments(kind)]
-            return [row for row in told if row is not None]
+    def _depth(self, kind: MarketKind) -> Handler:
+        def depth(asked: Asked) -> Any:
+            fields = Fields(asked.form(), bad_field)
+            instrument = self.door.instrument(kind, fields)
+            limit = fields.whole("limit", 500)
+            fields.done()
+            return market.depth(self.desk.host, instrument, limit)
 
-        return statistics
+        return depth
 
-    def _premium(self, asked: Asked) -> Any:
-        fields = Fields(asked.form(), bad_field)
-        instrument = self.door.instrument(MarketKind.PERPETUAL, fields)
-        fields.done()
-        return market.premium(self.desk.host, instrument)
+    def _one_or_all(self, kind: MarketKind, tell: _Tell) -> Handler:
+        """Tell of the market that is named, or of all in a list."""
 
-    def _funding_rates(self, asked: Asked) -> Any:
-        """Return none: the simulated exchange keeps payments, not the rates of the past."""
-        fields = Fields(asked.form(), bad_field)
-        self.door.instrument(MarketKind.PERPETUAL, fields)
-        fields.whole("startTime", 0)
-        fields.whole("limit", 100)
-        fields.done()
-        return []
+        def told(asked: Asked) -> Any:
+            fields = Fields(asked.form(), bad_field)
+            name = fields.optional("symbol")
+            fields.done()
+            if name is not None:
+                named = Fields({"symbol": name}, bad_field)
+                return tell(self.desk.host, self.door.instrument(kind, named))
+            every = [tell(self.desk.host, each) for each in self.desk.instruments(kind)]
+            return [row for row in every if row is not None]
+
+        return told

@@ -1,4 +1,4 @@
-"""Binance's public answers: markets, trades, candles, statistics, funding."""
+"""Rows of what Binance tells of a market: trades, candles, book, the last 24 hours."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,10 +6,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from domain.market import Candle
-from domain.money import EXACT, Instrument, MarketKind
+from domain.money import Instrument, MarketKind
+from domain.orders import Side
+from domain.simulation.depth import Level
+from workers.exchange.fronts import public
 from workers.exchange.fronts.binance.rows import symbol
 from workers.exchange.fronts.rows import lots, ms, number, ticks
 from workers.exchange.host import Host
+from workers.exchange.prints import Print
 
 LENGTHS: Final[Mapping[str, timedelta]] = {
     "1m": timedelta(minutes=1),
@@ -25,88 +29,35 @@ LENGTHS: Final[Mapping[str, timedelta]] = {
     "12h": timedelta(hours=12),
     "1d": timedelta(days=1),
 }
-FUNDING_EVERY: Final = timedelta(hours=8)
-#: What is told as the rate that is due next: a tape's own rate is known when it is due.
-FUNDING_RATE: Final = "0.00010000"
 
 
-def instrument(each: Instrument) -> dict[str, Any]:
-    """Return a market of `exchangeInfo`."""
-    tick, lot = number(each.tick_size), number(each.lot_size)
-    least = number(each.base_of(each.min_quantity))
-    perpetual = each.kind is MarketKind.PERPETUAL
-    notional = number(each.min_notional)
-    row: dict[str, Any] = {
-        "symbol": symbol(each),
-        "status": "TRADING",
-        "baseAsset": each.base,
-        "quoteAsset": each.quote,
-        "orderTypes": ["LIMIT", "MARKET"] if perpetual else ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": tick,
-                "maxPrice": "1000000000",
-                "tickSize": tick,
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": least,
-                "maxQty": "1000000000",
-                "stepSize": lot,
-            },
-            {"filterType": "MIN_NOTIONAL", "notional": notional}
-            if perpetual
-            else {"filterType": "NOTIONAL", "minNotional": notional, "applyMinToMarket": True},
-        ],
-    }
-    if perpetual:
-        return row | {
-            "pair": symbol(each),
-            "contractType": "PERPETUAL",
-            "deliveryDate": 4133404800000,
-            "onboardDate": 1569398400000,
-            "marginAsset": each.quote,
-            "pricePrecision": 8,
-            "quantityPrecision": 8,
-            "baseAssetPrecision": 8,
-            "quotePrecision": 8,
-        }
-    return row | {
-        "baseAssetPrecision": 8,
-        "quotePrecision": 8,
-        "quoteAssetPrecision": 8,
-        "isSpotTradingAllowed": True,
-        "isMarginTradingAllowed": False,
-        "permissions": ["SPOT"],
+def trade(each: Instrument, printed: Print) -> dict[str, Any]:
+    """Return a trade."""
+    return {
+        "id": printed.number,
+        "price": ticks(each, printed.price.ticks),
+        "qty": lots(each, printed.quantity.lots),
+        "quoteQty": number(each.notional(printed.price, printed.quantity)),
+        "time": ms(printed.at),
+        "isBuyerMaker": printed.side is Side.SELL,
     }
 
 
-def trades(host: Host, each: Instrument) -> list[dict[str, Any]]:
-    """Return the last trade; none before the first one."""
-    update = host.exchange.last_price(each.symbol)
-    if update is None:
-        return []
-    return [
-        {
-            "id": host.position,
-            "price": ticks(each, update.price.ticks),
-            "qty": number(each.lot_size),
-            "quoteQty": number(each.notional_of(update.price.ticks)),
-            "time": ms(update.at),
-            "isBuyerMaker": False,
-        }
-    ]
+def aggregated(each: Instrument, printed: Print) -> dict[str, Any]:
+    """Return a trade as one of those that are put together."""
+    return {
+        "a": printed.number,
+        "p": ticks(each, printed.price.ticks),
+        "q": lots(each, printed.quantity.lots),
+        "f": printed.number,
+        "l": printed.number,
+        "T": ms(printed.at),
+        "m": printed.side is Side.SELL,
+    }
 
 
-def klines(host: Host, each: Instrument, interval: timedelta, limit: int) -> list[list[Any]]:
-    """Return candles."""
-    bars = host.exchange.candles(each.symbol, interval, limit)
-    return [_kline(each, bar, interval) for bar in bars]
-
-
-def _kline(each: Instrument, bar: Candle, interval: timedelta) -> list[Any]:
+def kline(each: Instrument, bar: Candle, interval: timedelta) -> list[Any]:
+    """Return a candle."""
     opened = ms(bar.opened_at)
     closes = opened + interval // timedelta(milliseconds=1) - 1
     prices = [ticks(each, price.ticks) for price in (bar.open, bar.high, bar.low, bar.close)]
@@ -114,39 +65,56 @@ def _kline(each: Instrument, bar: Candle, interval: timedelta) -> list[Any]:
     return [opened, *prices, volume, closes, "0", 1, "0", "0", "0"]
 
 
-def day(host: Host, each: Instrument) -> dict[str, Any] | None:
-    """Return the last 24 hours; None before the first price."""
-    bars = host.exchange.candles(each.symbol, timedelta(minutes=1), 1440)
-    if not bars:
+def level(each: Instrument, at: Level) -> list[str]:
+    """Return a level of a book."""
+    return [ticks(each, at[0]), lots(each, at[1])]
+
+
+def depth(host: Host, each: Instrument, limit: int) -> dict[str, Any]:
+    """Return the book."""
+    book = public.book(host, each, limit)
+    row: dict[str, Any] = {
+        "lastUpdateId": book.number,
+        "bids": [level(each, at) for at in book.bids],
+        "asks": [level(each, at) for at in book.asks],
+    }
+    if each.kind is MarketKind.SPOT:
+        return row
+    return row | {"E": ms(book.at), "T": ms(book.at)}
+
+
+def best(host: Host, each: Instrument) -> dict[str, Any] | None:
+    """Return the best bid and ask; None while one side is empty."""
+    book = public.book(host, each, 1)
+    if not book.bids or not book.asks:
         return None
-    first, last = bars[0].open.ticks, bars[-1].close.ticks
-    change = EXACT.divide(Decimal(100 * (last - first)), Decimal(first))
-    traded = sum(bar.close.ticks * bar.volume.lots for bar in bars)
-    return {
+    (bid, bid_lots), (ask, ask_lots) = level(each, book.bids[0]), level(each, book.asks[0])
+    row: dict[str, Any] = {
         "symbol": symbol(each),
-        "lastPrice": ticks(each, last),
-        "openPrice": ticks(each, first),
-        "priceChangePercent": number(change.quantize(Decimal("0.001"))),
-        "volume": lots(each, sum(bar.volume.lots for bar in bars)),
-        "quoteVolume": number(each.notional_of(traded)),
-        "openTime": ms(bars[0].opened_at),
+        "bidPrice": bid,
+        "bidQty": bid_lots,
+        "askPrice": ask,
+        "askQty": ask_lots,
+    }
+    return row if each.kind is MarketKind.SPOT else row | {"time": ms(book.at)}
+
+
+def day(host: Host, each: Instrument) -> dict[str, Any] | None:
+    """Return the last 24 hours, on spot with the best bid and ask; None before the first price."""
+    last = public.day(host, each)
+    if last is None:
+        return None
+    row = {
+        "symbol": symbol(each),
+        "lastPrice": ticks(each, last.last),
+        "openPrice": ticks(each, last.open),
+        "highPrice": ticks(each, last.high),
+        "lowPrice": ticks(each, last.low),
+        "priceChange": ticks(each, last.last - last.open),
+        "priceChangePercent": number((100 * last.change).quantize(Decimal("0.001"))),
+        "volume": lots(each, last.volume),
+        "quoteVolume": number(each.notional_of(last.value)),
+        "openTime": ms(last.opened_at),
         "closeTime": ms(host.exchange.now),
-        "count": len(bars),
     }
-
-
-def premium(host: Host, each: Instrument) -> dict[str, Any]:
-    """Return mark price and the funding that is due next."""
-    update = host.exchange.last_price(each.symbol)
-    price = ticks(each, update.price.ticks if update else 0)
-    now, every = ms(host.exchange.now), FUNDING_EVERY // timedelta(milliseconds=1)
-    return {
-        "symbol": symbol(each),
-        "markPrice": price,
-        "indexPrice": price,
-        "estimatedSettlePrice": price,
-        "lastFundingRate": FUNDING_RATE,
-        "interestRate": "0.00010000",
-        "nextFundingTime": (now // every + 1) * every,
-        "time": now,
-    }
+    return row if each.kind is MarketKind.PERPETUAL else row | (best(host, each) or {})

@@ -3,16 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
-from domain.market import Candle, PriceUpdate
+from domain.market import Candle
 from domain.money import Instrument, MarketKind
-from workers.exchange.fronts import looks
+from domain.orders import Side
+from workers.exchange.fronts import looks, public
 from workers.exchange.fronts.asked import Asked
 from workers.exchange.fronts.binance import market_rows as market
 from workers.exchange.fronts.binance import rows
+from workers.exchange.fronts.binance.funding import premium
 from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.looks import Look
-from workers.exchange.fronts.rows import lots, ms, number, ticks
+from workers.exchange.fronts.rows import lots, ms, ticks
 from workers.exchange.fronts.sockets import Socket
+from workers.exchange.prints import Print
 
 
 class PublicStreams:
@@ -49,9 +52,11 @@ class PublicStreams:
         if instrument is None:
             return None
         if topic == "trade":
-            return looks.last_price(
-                self._desk, instrument, lambda update, _: self._trade(instrument, update)
+            return looks.last_trade(
+                self._desk, instrument, lambda printed, _: _trade(instrument, printed)
             )
+        if topic == "bookTicker":
+            return looks.book(self._desk, instrument, 1, lambda book: _best(instrument, book))
         if topic == "markPrice@1s" and kind is MarketKind.PERPETUAL:
             return looks.always(lambda: self._mark(instrument))
         word = topic.removeprefix("kline_")
@@ -62,24 +67,10 @@ class PublicStreams:
             self._desk, instrument, length, lambda bar: _kline(instrument, bar, length, word)
         )
 
-    def _trade(self, instrument: Instrument, update: PriceUpdate) -> dict[str, Any]:
-        at = ms(update.at)
-        return {
-            "e": "trade",
-            "E": at,
-            "T": at,
-            "s": rows.symbol(instrument),
-            "t": self._desk.host.position,
-            "p": ticks(instrument, update.price.ticks),
-            "q": number(instrument.lot_size),
-            "X": "MARKET",
-            "m": False,
-        }
-
     def _mark(self, instrument: Instrument) -> dict[str, Any] | None:
         if self._desk.host.exchange.last_price(instrument.symbol) is None:
             return None
-        told = market.premium(self._desk.host, instrument)
+        told = premium(self._desk.host, instrument)
         return {
             "e": "markPriceUpdate",
             "E": told["time"],
@@ -89,6 +80,37 @@ class PublicStreams:
             "r": told["lastFundingRate"],
             "T": told["nextFundingTime"],
         }
+
+
+def _trade(instrument: Instrument, printed: Print) -> dict[str, Any]:
+    at = ms(printed.at)
+    return {
+        "e": "trade",
+        "E": at,
+        "T": at,
+        "s": rows.symbol(instrument),
+        "t": printed.number,
+        "p": ticks(instrument, printed.price.ticks),
+        "q": lots(instrument, printed.quantity.lots),
+        "X": "MARKET",
+        "m": printed.side is Side.SELL,
+    }
+
+
+def _best(instrument: Instrument, book: public.Book) -> dict[str, Any]:
+    sides = (book.bids, book.asks)
+    (bid, bid_lots), (ask, ask_lots) = (each[0] if each else (0, 0) for each in sides)
+    told = {
+        "u": book.number,
+        "s": rows.symbol(instrument),
+        "b": ticks(instrument, bid),
+        "B": lots(instrument, bid_lots),
+        "a": ticks(instrument, ask),
+        "A": lots(instrument, ask_lots),
+    }
+    if instrument.kind is MarketKind.SPOT:
+        return told
+    return {"e": "bookTicker", **told, "E": ms(book.at), "T": ms(book.at)}
 
 
 def _kline(instrument: Instrument, bar: Candle, length: timedelta, word: str) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import ClassVar
 from domain.orders import RefusalReason
 from workers.exchange.fronts.asked import Told
 from workers.exchange.fronts.bitget.account import Account
+from workers.exchange.fronts.bitget.catalog import Catalog
 from workers.exchange.fronts.bitget.door import BitgetDoor
+from workers.exchange.fronts.bitget.funding import Funding
 from workers.exchange.fronts.bitget.history import History
 from workers.exchange.fronts.bitget.market import Market
 from workers.exchange.fronts.bitget.orders import Orders
@@ -27,7 +29,8 @@ class Bitget(Dialect):
 
     def __init__(self, desk: Desk) -> None:
         self._door = door = BitgetDoor(desk)
-        rooms = (Orders(door), History(door), Account(door), Rights(door), Market(door))
+        public = (Catalog(door), Market(door), Funding(door))
+        rooms = (*public, Orders(door), History(door), Account(door), Rights(door))
         super().__init__(desk, rooms, (PrivateSockets(door), PublicStreams(desk)))
 
     def limited(self, retry_after: timedelta) -> Told:  # noqa: ARG002 - it does not tell

@@ -1,4 +1,4 @@
-"""Bitget's public questions: time, markets, trades, candles, tickers, funding."""
+"""Bitget's public questions about a market: trades, book, candles, tickers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from domain.money import MarketKind
 from workers.exchange.faults import Operation
+from workers.exchange.fronts import public
 from workers.exchange.fronts.asked import Fields
 from workers.exchange.fronts.bitget import market_rows as market
 from workers.exchange.fronts.bitget import rows
@@ -14,63 +15,63 @@ from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.rows import ms
 
 _PERPETUAL, _SPOT = MarketKind.PERPETUAL, MarketKind.SPOT
-_PRODUCTS: Final = (
-    "USDT-FUTURES",
-    "COIN-FUTURES",
-    "USDC-FUTURES",
-    "SUSDT-FUTURES",
-    "SCOIN-FUTURES",
-    "SUSDC-FUTURES",
-)
+_MOST: Final = 1000
 
 
 class Market(Room[BitgetDoor]):
     """What anybody may ask."""
 
     def routes(self) -> Sequence[Route]:
-        public, info, told = self.door.public_get, Operation.INSTRUMENTS, Operation.MARKET
-        mix, spot = "/api/v2/mix/market".__add__, "/api/v2/spot".__add__
+        anybody, told = self.door.public_get, Operation.MARKET
+        mix, spot = "/api/v2/mix/market".__add__, "/api/v2/spot/market".__add__
+        mixed = self._candles(_PERPETUAL, market.LENGTHS)
+        coins = self._candles(_SPOT, market.SPOT_LENGTHS)
         return [
-            public("/api/v2/public/time", Operation.TIME, self._time),
-            public(mix("/contracts"), info, self._contracts),
-            public(spot("/public/symbols"), info, self._symbols),
-            public("/api/v2/margin/currencies", info, self._no_margin),
-            public(mix("/fills"), told, self._trades(_PERPETUAL)),
-            public(spot("/market/fills"), told, self._trades(_SPOT)),
-            public(mix("/candles"), told, self._candles(_PERPETUAL, market.LENGTHS)),
-            public(spot("/market/candles"), told, self._candles(_SPOT, market.SPOT_LENGTHS)),
-            public(mix("/tickers"), told, self._tickers(_PERPETUAL)),
-            public(spot("/market/tickers"), told, self._tickers(_SPOT)),
-            public(mix("/current-fund-rate"), told, self._funding),
-            public(mix("/history-fund-rate"), told, self._past_funding),
+            anybody(mix("/fills"), told, self._trades(_PERPETUAL)),
+            anybody(spot("/fills"), told, self._trades(_SPOT)),
+            anybody(mix("/fills-history"), told, self._trades(_PERPETUAL)),
+            anybody(spot("/fills-history"), told, self._trades(_SPOT)),
+            anybody(mix("/merge-depth"), told, self._book(_PERPETUAL)),
+            anybody(spot("/orderbook"), told, self._book(_SPOT)),
+            anybody(mix("/candles"), told, mixed),
+            anybody(spot("/candles"), told, coins),
+            anybody(mix("/history-candles"), told, mixed),
+            anybody(spot("/history-candles"), told, coins),
+            anybody(mix("/ticker"), told, self._ticker),
+            anybody(mix("/tickers"), told, self._tickers(_PERPETUAL)),
+            anybody(spot("/tickers"), told, self._tickers(_SPOT)),
         ]
-
-    def _time(self, fields: Fields) -> Any:
-        fields.done()
-        return {"serverTime": str(ms(self.desk.now()))}
-
-    def _contracts(self, fields: Fields) -> Any:
-        product = fields.choice("productType", _PRODUCTS)
-        fields.done()
-        known = self.desk.instruments(_PERPETUAL) if product == rows.PRODUCT else ()
-        return [market.instrument(each) for each in known]
-
-    def _symbols(self, fields: Fields) -> Any:
-        fields.done()
-        return [market.instrument(each) for each in self.desk.instruments(_SPOT)]
-
-    def _no_margin(self, fields: Fields) -> Any:
-        fields.done()
-        return []
 
     def _trades(self, kind: MarketKind) -> Callable[[Fields], Any]:
         def trades(fields: Fields) -> Any:
+            """Return trades of a span and below an id, newest first."""
             instrument = self.door.instrument(kind, fields)
-            fields.whole("limit", 100)
+            limit = fields.whole("limit", 100)
+            begin, end = fields.whole("startTime", 0), fields.whole("endTime", 0)
+            below = fields.whole("idLessThan", 0)
             fields.done()
-            return market.trade(self.desk.host, instrument)
+            some = [
+                each
+                for each in public.trades(self.desk.host, instrument, _MOST)
+                if begin <= ms(each.at)
+                and (not end or ms(each.at) <= end)
+                and (not below or each.number < below)
+            ]
+            return [market.trade(instrument, each) for each in reversed(some[-limit:])]
 
         return trades
+
+    def _book(self, kind: MarketKind) -> Callable[[Fields], Any]:
+        def book(fields: Fields) -> Any:
+            instrument = self.door.instrument(kind, fields)
+            fields.choice("type", ("step0",), "step0")
+            fields.choice("precision", ("scale0",), "scale0")
+            limit = fields.optional("limit") or "100"
+            fields.done()
+            levels = _MOST if limit == "max" else int(limit)
+            return market.book(instrument, public.book(self.desk.host, instrument, levels))
+
+        return book
 
     def _candles(
         self, kind: MarketKind, lengths: Mapping[str, timedelta]
@@ -78,12 +79,19 @@ class Market(Room[BitgetDoor]):
         def candles(fields: Fields) -> Any:
             instrument = self.door.instrument(kind, fields)
             length = lengths[fields.choice("granularity", tuple(lengths))]
-            limit = fields.whole("limit", 100)
+            limit = min(fields.whole("limit", 100), _MOST)
+            span = fields.whole("startTime", 0), fields.whole("endTime", 0)
             fields.done()
-            bars = self.desk.host.exchange.candles(instrument.symbol, length, min(limit, 1000))
+            bars = public.bars(self.desk.host, instrument, length, limit, span)
             return [market.candle(instrument, bar) for bar in bars]
 
         return candles
+
+    def _ticker(self, fields: Fields) -> Any:
+        instrument = self.door.instrument(_PERPETUAL, fields)
+        fields.done()
+        row = market.ticker(self.desk.host, instrument)
+        return [] if row is None else [row]
 
     def _tickers(self, kind: MarketKind) -> Callable[[Fields], Any]:
         def tickers(fields: Fields) -> Any:
@@ -95,24 +103,3 @@ class Market(Room[BitgetDoor]):
             return [row for row in told if row and wanted in (None, row["symbol"])]
 
         return tickers
-
-    def _funding(self, fields: Fields) -> Any:
-        instrument = self.door.instrument(_PERPETUAL, fields)
-        fields.done()
-        row = {
-            "symbol": rows.symbol(instrument),
-            "fundingRate": market.FUNDING_RATE,
-            "fundingRateInterval": "8",
-            "nextUpdate": str(market.next_funding(self.desk.host)),
-            "minFundingRate": "-0.003",
-            "maxFundingRate": "0.003",
-        }
-        return [row]
-
-    def _past_funding(self, fields: Fields) -> Any:
-        """Return none: the simulated exchange keeps payments, not the rates of the past."""
-        self.door.instrument(_PERPETUAL, fields)
-        fields.whole("pageSize", 20)
-        fields.whole("pageNo", 1)
-        fields.done()
-        return []

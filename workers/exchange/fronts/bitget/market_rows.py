@@ -1,15 +1,18 @@
-"""Bitget's public answers: markets, trades, candles, tickers, funding."""
+"""Rows of what Bitget tells of a market: trades, book, candles, the last 24 hours."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from domain.market import Candle
-from domain.money import EXACT, Instrument, MarketKind
+from domain.money import Instrument, MarketKind
+from domain.simulation.depth import Level
+from workers.exchange.fronts import public
 from workers.exchange.fronts.bitget.rows import symbol
 from workers.exchange.fronts.rows import lots, ms, number, ticks
 from workers.exchange.host import Host
+from workers.exchange.prints import Print
 
 #: As perpetuals and streams call them.
 LENGTHS: Final[Mapping[str, timedelta]] = {
@@ -37,72 +40,28 @@ SPOT_LENGTHS: Final[Mapping[str, timedelta]] = {
     "12Hutc": timedelta(hours=12),
     "1Dutc": timedelta(days=1),
 }
-FUNDING_EVERY: Final = timedelta(hours=8)
-#: What is told as the rate that is due next: a tape's own rate is known when it is due.
-FUNDING_RATE: Final = "0.0001"
 
 
-def instrument(each: Instrument) -> dict[str, Any]:
-    """Return a market of either list."""
-    common = {
+def trade(each: Instrument, printed: Print) -> dict[str, Any]:
+    """Return a trade."""
+    return {
         "symbol": symbol(each),
-        "baseCoin": each.base,
-        "quoteCoin": each.quote,
-        "makerFeeRate": number(each.maker_fee),
-        "takerFeeRate": number(each.taker_fee),
-        "minTradeUSDT": number(each.min_notional),
-        "buyLimitPriceRatio": "0.05",
-        "sellLimitPriceRatio": "0.05",
-    }
-    least = number(each.base_of(each.min_quantity))
-    if each.kind is MarketKind.SPOT:
-        return common | {
-            "minTradeAmount": least,
-            "maxTradeAmount": "10000000000",
-            "pricePrecision": str(_places(each.tick_size)),
-            "quantityPrecision": str(_places(each.lot_size)),
-            "quotePrecision": "8",
-            "status": "online",
-        }
-    places = _places(each.tick_size)
-    return common | {
-        "supportMarginCoins": [each.quote],
-        "minTradeNum": least,
-        # The price's step counts in its last place.
-        "priceEndStep": number(each.tick_size.scaleb(places).quantize(Decimal(1))),
-        "pricePlace": str(places),
-        "volumePlace": str(_places(each.lot_size)),
-        "sizeMultiplier": number(each.lot_size),
-        "symbolType": "perpetual",
-        "symbolStatus": "normal",
-        "deliveryTime": "",
-        "launchTime": "",
-        "fundInterval": "8",
-        "minLever": "1",
-        "maxLever": "125",
+        "tradeId": str(printed.number),
+        "side": printed.side.value,
+        "price": ticks(each, printed.price.ticks),
+        "size": lots(each, printed.quantity.lots),
+        "ts": str(ms(printed.at)),
     }
 
 
-def _places(step: Decimal) -> int:
-    exponent = step.normalize(EXACT).as_tuple().exponent
-    return max(0, -int(exponent))
-
-
-def trade(host: Host, each: Instrument) -> list[dict[str, Any]]:
-    """Return the last trade; none before the first one."""
-    update = host.exchange.last_price(each.symbol)
-    if update is None:
-        return []
-    return [
-        {
-            "symbol": symbol(each),
-            "tradeId": str(host.position),
-            "side": "buy",
-            "price": ticks(each, update.price.ticks),
-            "size": number(each.lot_size),
-            "ts": str(ms(update.at)),
-        }
-    ]
+def book(each: Instrument, told: public.Book) -> dict[str, Any]:
+    """Return the book, of an answer or of a stream."""
+    return {
+        "asks": [[ticks(each, at), lots(each, count)] for at, count in told.asks],
+        "bids": [[ticks(each, at), lots(each, count)] for at, count in told.bids],
+        "ts": str(ms(told.at)),
+        "seq": told.number,
+    }
 
 
 def candle(each: Instrument, bar: Candle) -> list[str]:
@@ -114,41 +73,38 @@ def candle(each: Instrument, bar: Candle) -> list[str]:
 
 def ticker(host: Host, each: Instrument) -> dict[str, Any] | None:
     """Return the last 24 hours, the best prices and the mark; None before the first price."""
-    bars = host.exchange.candles(each.symbol, timedelta(minutes=1), 1440)
-    update = host.exchange.last_price(each.symbol)
-    if update is None or not bars:
+    last, best = public.day(host, each), public.book(host, each, 1)
+    if last is None:
         return None
-    first, last = bars[0].open.ticks, update.price.ticks
-    change = EXACT.divide(Decimal(last - first), Decimal(first)).quantize(Decimal("0.00001"))
-    traded = number(each.notional_of(sum(bar.close.ticks * bar.volume.lots for bar in bars)))
-    bid = update.bid.ticks if update.bid else last - 1
-    ask = update.ask.ticks if update.ask else last + 1
+    traded = number(each.notional_of(last.value))
     row = {
         "symbol": symbol(each),
-        "lastPr": ticks(each, last),
-        "open24h": ticks(each, first),
-        "high24h": ticks(each, max(bar.high.ticks for bar in bars)),
-        "low24h": ticks(each, min(bar.low.ticks for bar in bars)),
-        "bidPr": ticks(each, bid),
-        "askPr": ticks(each, ask),
-        "change24h": number(change),
-        "baseVolume": lots(each, sum(bar.volume.lots for bar in bars)),
+        "lastPr": ticks(each, last.last),
+        "open": ticks(each, last.open),
+        "open24h": ticks(each, last.open),
+        "high24h": ticks(each, last.high),
+        "low24h": ticks(each, last.low),
+        **_side(each, "bid", best.bids),
+        **_side(each, "ask", best.asks),
+        "change24h": number(last.change.quantize(Decimal("0.00001"))),
+        "baseVolume": lots(each, last.volume),
         "quoteVolume": traded,
         "usdtVolume": traded,
-        "ts": str(ms(update.at)),
+        "ts": str(ms(last.at)),
     }
     if each.kind is MarketKind.SPOT:
         return row
+    mark, due = public.mark(host, each), public.next_funding(host, each)
+    price = ticks(each, mark.ticks if mark else last.last)
     return row | {
         "instId": symbol(each),
-        "markPrice": ticks(each, last),
-        "indexPrice": ticks(each, last),
-        "fundingRate": FUNDING_RATE,
-        "nextFundingTime": str(next_funding(host)),
+        "markPrice": price,
+        "indexPrice": price,
+        "fundingRate": number(due.rate),
+        "nextFundingTime": str(ms(due.at)),
     }
 
 
-def next_funding(host: Host) -> int:
-    """Return when funding is due next, in milliseconds."""
-    every = FUNDING_EVERY // timedelta(milliseconds=1)
-    return (ms(host.exchange.now) // every + 1) * every
+def _side(each: Instrument, name: str, levels: Sequence[Level]) -> dict[str, str]:
+    at, count = levels[0] if levels else (0, 0)
+    return {f"{name}Pr": ticks(each, at), f"{name}Sz": lots(each, count)}

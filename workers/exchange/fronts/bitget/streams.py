@@ -1,7 +1,7 @@
 """Bitget's public streams: trades, tickers and candles."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from domain.money import Instrument
 from workers.exchange.fronts import looks
@@ -12,6 +12,9 @@ from workers.exchange.fronts.bitget.talk import HOST, KINDS, error, pong, subscr
 from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.looks import Look
 from workers.exchange.fronts.sockets import Socket
+
+#: Channels of the book, told whole each time, and their levels.
+_BOOKS: Final = {"books1": 1, "books5": 5, "books15": 15}
 
 
 class PublicStreams:
@@ -47,12 +50,20 @@ class PublicStreams:
         instrument = known.get(str(arg["instId"]))
         if instrument is None:
             return None
-        host = self._desk.host
         if channel == "trade":
-            return looks.last_price(
+            return looks.last_trade(
                 self._desk,
                 instrument,
-                lambda _, first: _pushed(arg, market.trade(host, instrument), first=first),
+                lambda printed, first: _pushed(
+                    arg, [market.trade(instrument, printed)], first=first
+                ),
+            )
+        if channel in _BOOKS:
+            return looks.book(
+                self._desk,
+                instrument,
+                _BOOKS[channel],
+                lambda book: _pushed(arg, [market.book(instrument, book)], first=True),
             )
         if channel == "ticker":
             return looks.always(lambda: self._ticker(instrument, arg))

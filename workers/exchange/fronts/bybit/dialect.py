@@ -10,7 +10,9 @@ from domain.orders import RefusalReason
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Asked, Told
 from workers.exchange.fronts.bybit.account import Account
+from workers.exchange.fronts.bybit.catalog import Catalog
 from workers.exchange.fronts.bybit.door import BybitDoor
+from workers.exchange.fronts.bybit.funding import Funding
 from workers.exchange.fronts.bybit.history import REALTIME, History
 from workers.exchange.fronts.bybit.market import Market
 from workers.exchange.fronts.bybit.orders import Orders
@@ -35,7 +37,8 @@ class Bybit(Dialect):
 
     def __init__(self, desk: Desk) -> None:
         self._door = door = BybitDoor(desk)
-        rooms = (Orders(door), History(door), Account(door), Rights(door), Market(door))
+        public = (Catalog(door), Market(door), Funding(door))
+        rooms = (*public, Orders(door), History(door), Account(door), Rights(door))
         super().__init__(desk, rooms, (PrivateSockets(door), PublicStreams(desk)))
 
     def operation(self, route: Route, asked: Asked) -> Operation:

@@ -1,4 +1,4 @@
-"""Bybit's public answers: markets, trades, candles, tickers."""
+"""Rows of what Bybit tells of a market: trades, book, candles, the last 24 hours."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -6,10 +6,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from domain.market import Candle
-from domain.money import EXACT, Instrument, MarketKind
+from domain.money import Instrument
+from domain.simulation.depth import Level
+from workers.exchange.fronts import public
 from workers.exchange.fronts.bybit.rows import category, symbol
 from workers.exchange.fronts.rows import lots, ms, number, ticks
 from workers.exchange.host import Host
+from workers.exchange.prints import Print
 
 LENGTHS: Final[Mapping[str, timedelta]] = {
     "1": timedelta(minutes=1),
@@ -24,75 +27,47 @@ LENGTHS: Final[Mapping[str, timedelta]] = {
     "720": timedelta(hours=12),
     "D": timedelta(days=1),
 }
-FUNDING_EVERY: Final = timedelta(hours=8)
-#: What is told as the rate that is due next: a tape's own rate is known when it is due.
-FUNDING_RATE: Final = "0.0001"
 
 
-def instrument(each: Instrument) -> dict[str, Any]:
-    """Return a market of `instruments-info`."""
-    least, most = number(each.base_of(each.min_quantity)), "1000000000"
-    row: dict[str, Any] = {
+def trades(host: Host, each: Instrument, limit: int) -> list[dict[str, Any]]:
+    """Return trades, newest first, behind a block that was traded elsewhere; none before the first.
+
+    The block is as new as the last trade and not on the book: who takes it for a price is wrong.
+    """
+    known = public.trades(host, each, limit)
+    told = [trade(each, printed) for printed in reversed(known)]
+    block = {"execId": f"b{host.position}", "price": ticks(each, 1), "isBlockTrade": True}
+    return [told[0] | block, *told][:limit] if told else []
+
+
+def trade(each: Instrument, printed: Print) -> dict[str, Any]:
+    """Return a trade."""
+    return {
+        "execId": f"t{printed.number}",
         "symbol": symbol(each),
-        "baseCoin": each.base,
-        "quoteCoin": each.quote,
-        "status": "Trading",
-        "priceFilter": {"tickSize": number(each.tick_size)},
-    }
-    if each.kind is MarketKind.SPOT:
-        sizes = {
-            "basePrecision": number(each.lot_size),
-            "quotePrecision": "0.00000001",
-            "minOrderQty": least,
-            "maxOrderQty": most,
-            "minOrderAmt": number(each.min_notional),
-            "maxOrderAmt": most,
-        }
-        return row | {"innovation": "0", "marginTrading": "none", "lotSizeFilter": sizes}
-    return row | {
-        "contractType": "LinearPerpetual",
-        "settleCoin": each.quote,
-        "launchTime": "1585526400000",
-        "deliveryTime": "0",
-        "deliveryFeeRate": "",
-        "priceScale": "2",
-        "unifiedMarginTrade": True,
-        "fundingInterval": FUNDING_EVERY // timedelta(minutes=1),
-        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-        "lotSizeFilter": {
-            "minOrderQty": least,
-            "maxOrderQty": most,
-            "qtyStep": number(each.lot_size),
-            "minNotionalValue": number(each.min_notional),
-        },
-    }
-
-
-def trades(host: Host, each: Instrument) -> list[dict[str, Any]]:
-    """Return the last trade, behind a block that was traded elsewhere; none before the first."""
-    update = host.exchange.last_price(each.symbol)
-    if update is None:
-        return []
-    row = {
-        "execId": f"t{host.position}",
-        "symbol": symbol(each),
-        "price": ticks(each, update.price.ticks),
-        "size": number(each.lot_size),
-        "side": "Buy",
-        "time": str(ms(update.at)),
+        "price": ticks(each, printed.price.ticks),
+        "size": lots(each, printed.quantity.lots),
+        "side": printed.side.capitalize(),
+        "time": str(ms(printed.at)),
         "isBlockTrade": False,
     }
-    block = {"execId": f"b{host.position}", "price": ticks(each, 1), "isBlockTrade": True}
-    return [row | block, row]
 
 
-def klines(host: Host, each: Instrument, length: timedelta, limit: int) -> list[list[str]]:
-    """Return candles, newest first."""
-    bars = host.exchange.candles(each.symbol, length, limit)
-    return [_kline(each, bar) for bar in reversed(bars)]
+def book(each: Instrument, told: public.Book) -> dict[str, Any]:
+    """Return the book, of an answer or of a stream."""
+    return {
+        "s": symbol(each),
+        "b": [[ticks(each, at), lots(each, count)] for at, count in told.bids],
+        "a": [[ticks(each, at), lots(each, count)] for at, count in told.asks],
+        "ts": ms(told.at),
+        "u": told.number,
+        "seq": told.number,
+        "cts": ms(told.at),
+    }
 
 
-def _kline(each: Instrument, bar: Candle) -> list[str]:
+def kline(each: Instrument, bar: Candle) -> list[str]:
+    """Return a candle."""
     prices = [ticks(each, price.ticks) for price in (bar.open, bar.high, bar.low, bar.close)]
     return [str(ms(bar.opened_at)), *prices, lots(each, bar.volume.lots), "0"]
 
@@ -126,29 +101,34 @@ def tickers(host: Host, some: Sequence[Instrument]) -> list[dict[str, Any]]:
 
 def ticker(host: Host, each: Instrument) -> dict[str, Any] | None:
     """Return the last 24 hours, and of a perpetual mark and funding; None before the first."""
-    update = host.exchange.last_price(each.symbol)
-    if update is None:
+    last, best = public.day(host, each), public.book(host, each, 1)
+    if last is None:
         return None
-    last = update.price.ticks
-    bars = host.exchange.candles(each.symbol, timedelta(minutes=1), 1440)
-    first = bars[0].open.ticks if bars else last
-    change = EXACT.divide(Decimal(last - first), Decimal(first))
-    traded = sum(bar.close.ticks * bar.volume.lots for bar in bars)
     row = {
         "symbol": symbol(each),
-        "lastPrice": ticks(each, last),
-        "prevPrice24h": ticks(each, first),
-        "price24hPcnt": number(change.quantize(Decimal("0.000001"))),
-        "volume24h": lots(each, sum(bar.volume.lots for bar in bars)),
-        "turnover24h": number(each.notional_of(traded)),
+        "lastPrice": ticks(each, last.last),
+        "highPrice24h": ticks(each, last.high),
+        "lowPrice24h": ticks(each, last.low),
+        "prevPrice24h": ticks(each, last.open),
+        "price24hPcnt": number(last.change.quantize(Decimal("0.000001"))),
+        "volume24h": lots(each, last.volume),
+        "turnover24h": number(each.notional_of(last.value)),
+        **_side(each, "bid1", best.bids),
+        **_side(each, "ask1", best.asks),
     }
     if category(each) == "spot":
         return row
-    now, every = ms(host.exchange.now), FUNDING_EVERY // timedelta(milliseconds=1)
+    mark, due = public.mark(host, each), public.next_funding(host, each)
+    price = ticks(each, mark.ticks if mark else last.last)
     return row | {
-        "markPrice": ticks(each, last),
-        "indexPrice": ticks(each, last),
+        "markPrice": price,
+        "indexPrice": price,
         "openInterestValue": "0",
-        "fundingRate": FUNDING_RATE,
-        "nextFundingTime": str((now // every + 1) * every),
+        "fundingRate": number(due.rate),
+        "nextFundingTime": str(ms(due.at)),
     }
+
+
+def _side(each: Instrument, name: str, levels: Sequence[Level]) -> dict[str, str]:
+    ticks_, count = levels[0] if levels else (0, 0)
+    return {f"{name}Price": ticks(each, ticks_), f"{name}Size": lots(each, count)}

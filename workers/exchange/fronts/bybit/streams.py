@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from domain.market import PriceUpdate
 from domain.money import Instrument, MarketKind
-from workers.exchange.fronts import looks
+from workers.exchange.fronts import looks, public
 from workers.exchange.fronts.asked import Asked
 from workers.exchange.fronts.bybit import market_rows as market
 from workers.exchange.fronts.bybit import rows
 from workers.exchange.fronts.bybit.talk import connections, op_of, refused, subscribed
 from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.looks import Look
-from workers.exchange.fronts.rows import ms, number, ticks
+from workers.exchange.fronts.rows import ms
 from workers.exchange.fronts.sockets import Socket
+from workers.exchange.prints import Print
 
 _PUBLIC: Final = "/v5/public/"
 #: How many topics one message of spot may ask for.
@@ -64,8 +64,12 @@ class PublicStreams:
         if instrument is None:
             return None
         if channel == "publicTrade":
-            return looks.last_price(
-                self._desk, instrument, lambda update, _: self._trade(instrument, update, topic)
+            return looks.last_trade(
+                self._desk, instrument, lambda printed, _: _trade(instrument, printed, topic)
+            )
+        if channel == "orderbook.1":
+            return looks.book(
+                self._desk, instrument, 1, lambda book: _best(instrument, book, topic)
             )
         if channel == "tickers":
             return self._tickers(instrument, topic)
@@ -79,20 +83,6 @@ class PublicStreams:
             length,
             lambda bar: market.bar_message(instrument, bar, length, word, topic),
         )
-
-    def _trade(self, instrument: Instrument, update: PriceUpdate, topic: str) -> dict[str, Any]:
-        at = ms(update.at)
-        row = {
-            "T": at,
-            "s": rows.symbol(instrument),
-            "S": "Buy",
-            "v": number(instrument.lot_size),
-            "p": ticks(instrument, update.price.ticks),
-            "L": "PlusTick",
-            "i": f"t{self._desk.host.position}",
-            "BT": False,
-        }
-        return {"topic": topic, "type": "snapshot", "ts": at, "data": [row]}
 
     def _tickers(self, instrument: Instrument, topic: str) -> Look:
         """Tell the whole ticker once, and of perpetuals only what changed after that."""
@@ -113,3 +103,24 @@ class PublicStreams:
             return ({"topic": topic, "type": how, "ts": at, "data": data},)
 
         return Look(read)
+
+
+def _trade(instrument: Instrument, printed: Print, topic: str) -> dict[str, Any]:
+    row = market.trade(instrument, printed)
+    told = {
+        "T": ms(printed.at),
+        "s": row["symbol"],
+        "S": row["side"],
+        "v": row["size"],
+        "p": row["price"],
+        "L": "PlusTick",
+        "i": row["execId"],
+        "BT": False,
+    }
+    return {"topic": topic, "type": "snapshot", "ts": told["T"], "data": [told]}
+
+
+def _best(instrument: Instrument, book: public.Book, topic: str) -> dict[str, Any]:
+    row = market.book(instrument, book)
+    data = {name: row[name] for name in ("s", "b", "a", "u", "seq")}
+    return {"topic": topic, "type": "snapshot", "ts": row["ts"], "cts": row["cts"], "data": data}

@@ -11,7 +11,9 @@ from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.dialect import Dialect
 from workers.exchange.fronts.gate import requests
 from workers.exchange.fronts.gate.account import Account
+from workers.exchange.fronts.gate.catalog import Catalog
 from workers.exchange.fronts.gate.door import PERPETUAL, GateDoor
+from workers.exchange.fronts.gate.funding import Funding
 from workers.exchange.fronts.gate.history import History
 from workers.exchange.fronts.gate.market import Market
 from workers.exchange.fronts.gate.orders import Orders
@@ -29,7 +31,8 @@ class Gate(Dialect):
 
     def __init__(self, desk: Desk) -> None:
         door = GateDoor(desk)
-        rooms = (Orders(door), History(door), Account(door), Rights(door), Market(door))
+        public = (Catalog(door), Market(door), Funding(door))
+        rooms = (*public, Orders(door), History(door), Account(door), Rights(door))
         super().__init__(desk, rooms, (Sockets(door),))
 
     def limited(self, retry_after: timedelta) -> Told:

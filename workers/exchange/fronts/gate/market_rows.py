@@ -1,15 +1,17 @@
-"""Gate's public answers: markets, trades, candles, tickers, funding."""
+"""Rows of what Gate tells of a market: trades, book, candles, the last 24 hours."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from domain.market import Candle, PriceUpdate
-from domain.money import EXACT, Instrument, MarketKind
+from domain.market import Candle
+from domain.money import Instrument, MarketKind
+from workers.exchange.fronts import public
 from workers.exchange.fronts.gate.rows import name
 from workers.exchange.fronts.rows import lots, ms, number, ticks
 from workers.exchange.host import Host
+from workers.exchange.prints import Print
 
 LENGTHS: Final[Mapping[str, timedelta]] = {
     "10s": timedelta(seconds=10),
@@ -22,98 +24,69 @@ LENGTHS: Final[Mapping[str, timedelta]] = {
     "8h": timedelta(hours=8),
     "1d": timedelta(days=1),
 }
-FUNDING_EVERY: Final = 28_800
-#: What is told as the rate that is due next: a tape's own rate is known when it is due.
-FUNDING_RATE: Final = "0.0001"
 
 
-def contract(host: Host, each: Instrument) -> dict[str, Any]:
-    """Return a contract: of one lot each, so that sizes are lots."""
-    update = host.exchange.last_price(each.symbol)
-    last = ticks(each, update.price.ticks if update else 0)
-    return {
-        "name": name(each),
-        "type": "direct",
-        "status": "trading",
-        "quanto_multiplier": number(each.lot_size),
-        "order_price_round": number(each.tick_size),
-        "mark_price_round": number(each.tick_size),
-        "order_size_min": each.min_quantity.lots,
-        "order_size_max": 1_000_000_000,
-        "order_price_deviate": "0.5",
-        "enable_decimal": False,
-        "leverage_min": "1",
-        "leverage_max": "125",
-        "maker_fee_rate": number(each.maker_fee),
-        "taker_fee_rate": number(each.taker_fee),
-        "mark_type": "index",
-        "mark_price": last,
-        "index_price": last,
-        "last_price": last,
-        "funding_rate": FUNDING_RATE,
-        "funding_interval": FUNDING_EVERY,
-        "funding_next_apply": (ms(host.exchange.now) // 1000 // FUNDING_EVERY + 1) * FUNDING_EVERY,
-        "in_delisting": False,
-        "create_time": 0,
-    }
-
-
-def pair(each: Instrument) -> dict[str, Any]:
-    """Return a pair. Steps are told by their decimals: one of 5 looks finer than it is."""
-    return {
-        "id": name(each),
-        "base": each.base,
-        "quote": each.quote,
-        "fee": "0.2",
-        "min_base_amount": number(each.base_of(each.min_quantity)),
-        "min_quote_amount": number(each.min_notional),
-        "amount_precision": _decimals(each.lot_size),
-        "precision": _decimals(each.tick_size),
-        "trade_status": "tradable",
-        "sell_start": 0,
-        "buy_start": 0,
-        "type": "normal",
-    }
-
-
-def _decimals(step: Decimal) -> int:
-    return max(0, -int(step.normalize(EXACT).as_tuple().exponent))
-
-
-def trade(host: Host, each: Instrument, update: PriceUpdate) -> dict[str, Any]:
-    """Return the last trade as a question is answered."""
-    at, price = ms(update.at), ticks(each, update.price.ticks)
+def trade(each: Instrument, printed: Print) -> dict[str, Any]:
+    """Return a trade as a question is answered; contracts count what is sold below zero."""
+    at, price = ms(printed.at), ticks(each, printed.price.ticks)
     if each.kind is MarketKind.PERPETUAL:
         # Seconds under both names, as the venue has them.
         both = f"{at // 1000}.{at % 1000:03d}"
         return {
-            "id": str(host.position),
+            "id": str(printed.number),
             "create_time": both,
             "create_time_ms": both,
             "contract": name(each),
-            "size": "1",
+            "size": str(printed.side.sign * printed.quantity.lots),
             "price": price,
         }
     return {
-        "id": str(host.position),
+        "id": str(printed.number),
         "create_time": str(at // 1000),
         "create_time_ms": f"{at}.000000",
         "currency_pair": name(each),
-        "side": "buy",
-        "amount": number(each.lot_size),
+        "side": printed.side.value,
+        "amount": lots(each, printed.quantity.lots),
         "price": price,
     }
 
 
-def trade_told(host: Host, each: Instrument, update: PriceUpdate) -> dict[str, Any]:
-    """Return the last trade as a stream tells it."""
-    row, at = trade(host, each, update), ms(update.at)
+def trade_told(each: Instrument, printed: Print) -> dict[str, Any]:
+    """Return a trade as a stream tells it."""
+    row, at = trade(each, printed), ms(printed.at)
     milliseconds = at if each.kind is MarketKind.PERPETUAL else f"{at}.4578"
     return row | {
-        "id": host.position,
+        "id": printed.number,
         "create_time": at // 1000,
         "create_time_ms": milliseconds,
     }
+
+
+def book(each: Instrument, told: public.Book) -> dict[str, Any]:
+    """Return the book: objects and seconds for contracts, pairs and milliseconds for coins."""
+    at = ms(told.at)
+    if each.kind is MarketKind.PERPETUAL:
+        asks, bids = (
+            [{"p": ticks(each, price), "s": count} for price, count in side]
+            for side in (told.asks, told.bids)
+        )
+        return {"current": at / 1000, "update": at / 1000, "asks": asks, "bids": bids}
+    pairs, others = (
+        [[ticks(each, price), lots(each, count)] for price, count in side]
+        for side in (told.asks, told.bids)
+    )
+    return {"current": at, "update": at, "asks": pairs, "bids": others}
+
+
+def best(each: Instrument, told: public.Book) -> dict[str, Any]:
+    """Return the best bid and ask as a stream tells them."""
+    perpetual, at = each.kind is MarketKind.PERPETUAL, ms(told.at)
+    row: dict[str, Any] = {"t": at, "u": told.number, "s": name(each)}
+    for letter, side in (("b", told.bids), ("a", told.asks)):
+        price, count = side[0] if side else (0, 0)
+        row |= {letter: ticks(each, price)}
+        row |= {letter.upper(): count if perpetual else lots(each, count)}
+    return row
 
 
 def bar(each: Instrument, candle: Candle) -> dict[str, Any]:
@@ -146,31 +119,38 @@ def bar_told(each: Instrument, candle: Candle, word: str) -> dict[str, Any]:
 
 
 def ticker(host: Host, each: Instrument) -> dict[str, Any] | None:
-    """Return the last 24 hours; None before the first price."""
-    bars = host.exchange.candles(each.symbol, timedelta(minutes=1), 1440)
-    if not bars:
+    """Return the last 24 hours and the best prices; None before the first price."""
+    last, best_of = public.day(host, each), public.book(host, each, 1)
+    if last is None:
         return None
-    first, last = bars[0].open.ticks, bars[-1].close.ticks
-    change = EXACT.divide(Decimal(100 * (last - first)), Decimal(first))
-    traded = sum(each.close.ticks * each.volume.lots for each in bars)
-    quote, volume = number(each.notional_of(traded)), sum(bar.volume.lots for bar in bars)
+    (bid, bid_lots), (ask, ask_lots) = (
+        side[0] if side else (0, 0) for side in (best_of.bids, best_of.asks)
+    )
     row: dict[str, Any] = {
-        "last": ticks(each, last),
-        "change_percentage": number(change.quantize(Decimal("0.01"))),
-        "high_24h": ticks(each, max(bar.high.ticks for bar in bars)),
-        "low_24h": ticks(each, min(bar.low.ticks for bar in bars)),
+        "last": ticks(each, last.last),
+        "change_percentage": number((100 * last.change).quantize(Decimal("0.01"))),
+        "high_24h": ticks(each, last.high),
+        "low_24h": ticks(each, last.low),
+        "highest_bid": ticks(each, bid),
+        "lowest_ask": ticks(each, ask),
     }
+    base, quote = lots(each, last.volume), number(each.notional_of(last.value))
     if each.kind is MarketKind.SPOT:
-        base = lots(each, volume)
-        return row | {"currency_pair": name(each), "base_volume": base, "quote_volume": quote}
+        sizes = {"highest_size": lots(each, bid_lots), "lowest_size": lots(each, ask_lots)}
+        row |= sizes | {"currency_pair": name(each)}
+        return row | {"base_volume": base, "quote_volume": quote}
+    mark, due = public.mark(host, each), public.next_funding(host, each)
+    price = ticks(each, mark.ticks if mark else last.last)
     return row | {
         "contract": name(each),
-        "volume_24h": str(volume),
-        "volume_24h_base": lots(each, volume),
+        "highest_size": str(bid_lots),
+        "lowest_size": str(ask_lots),
+        "volume_24h": str(last.volume),
+        "volume_24h_base": base,
         "volume_24h_quote": quote,
         "volume_24h_settle": quote,
-        "mark_price": row["last"],
-        "index_price": row["last"],
-        "funding_rate": FUNDING_RATE,
-        "funding_rate_indicative": FUNDING_RATE,
+        "mark_price": price,
+        "index_price": price,
+        "funding_rate": number(due.rate),
+        "funding_rate_indicative": number(due.rate),
     }

@@ -28,6 +28,8 @@ class PublicStreams:
         instruments = [self._named(kind, each) for each in payload]
         if topic == "trades":
             return [self._trades(each) for each in instruments]
+        if topic == "book_ticker":
+            return [self._best(each) for each in instruments]
         if topic == "tickers":
             return [self._tickers(each) for each in instruments]
         raise RefusedError(WRONG_ARGUMENT, f"unknown channel {SIDES[kind]}.{topic}")
@@ -44,12 +46,22 @@ class PublicStreams:
         return update(self._desk.now(), instrument.kind, topic, result)
 
     def _trades(self, instrument: Instrument) -> Look:
-        host = self._desk.host
-        return looks.last_price(
+        return looks.last_trade(
             self._desk,
             instrument,
-            lambda last, _: self._told(
-                instrument, "trades", market.trade_told(host, instrument, last)
+            lambda printed, _: self._told(
+                instrument, "trades", market.trade_told(instrument, printed)
+            ),
+        )
+
+    def _best(self, instrument: Instrument) -> Look:
+        """Look at the best bid and ask, which contracts tell without a list too."""
+        return looks.book(
+            self._desk,
+            instrument,
+            1,
+            lambda book: update(
+                self._desk.now(), instrument.kind, "book_ticker", market.best(instrument, book)
             ),
         )
 

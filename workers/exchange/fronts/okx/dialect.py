@@ -10,7 +10,9 @@ from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.dialect import Dialect
 from workers.exchange.fronts.okx import rows
 from workers.exchange.fronts.okx.account import Account
+from workers.exchange.fronts.okx.catalog import Catalog
 from workers.exchange.fronts.okx.door import OkxDoor, results
+from workers.exchange.fronts.okx.funding import Funding
 from workers.exchange.fronts.okx.history import History
 from workers.exchange.fronts.okx.market import Market
 from workers.exchange.fronts.okx.orders import Orders
@@ -27,7 +29,8 @@ class Okx(Dialect):
 
     def __init__(self, desk: Desk) -> None:
         door = OkxDoor(desk)
-        rooms = (Orders(door), History(door), Account(door), Market(door))
+        public = (Catalog(door), Market(door), Funding(door))
+        rooms = (*public, Orders(door), History(door), Account(door))
         super().__init__(desk, rooms, (Sockets(door),))
 
     def limited(self, retry_after: timedelta) -> Told:  # noqa: ARG002 - OKX does not tell

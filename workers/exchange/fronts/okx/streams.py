@@ -1,7 +1,7 @@
 """OKX's public streams: trades, marks, funding and candles."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from domain.money import Instrument, MarketKind
 from workers.exchange.fronts import looks
@@ -9,6 +9,10 @@ from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.looks import Look
 from workers.exchange.fronts.okx import market_rows as market
 from workers.exchange.fronts.okx import rows
+from workers.exchange.fronts.okx.funding import rate_due
+
+#: Channels of the book, and their levels.
+_BOOKS: Final = {"bbo-tbt": 1, "books5": 5}
 
 
 class PublicStreams:
@@ -30,19 +34,26 @@ class PublicStreams:
             return self._candles(instrument, channel, arg)
         host, perpetual = self._desk.host, instrument.kind is MarketKind.PERPETUAL
         if channel == "trades":
-            return looks.last_price(
-                self._desk, instrument, lambda _update, _first: self._trade(instrument, arg)
+            return looks.last_trade(
+                self._desk,
+                instrument,
+                lambda printed, _: _pushed(arg, market.trade(instrument, printed) | {"count": "1"}),
             )
+        if channel in _BOOKS:
+            return looks.book(
+                self._desk,
+                instrument,
+                _BOOKS[channel],
+                lambda book: _pushed(arg, market.book(instrument, book)),
+            )
+        if channel == "tickers":
+            return pushed_if_changed(arg, lambda: _some(market.day(host, instrument)))
         if channel == "mark-price":
             return pushed_if_changed(arg, lambda: _some(market.mark(host, instrument)))
         if channel == "funding-rate" and perpetual:
             # Told every half minute or so there: here when it is about another payment.
-            return pushed_if_changed(arg, lambda: [{**market.funding(host, instrument), "ts": "0"}])
+            return pushed_if_changed(arg, lambda: [{**rate_due(host, instrument), "ts": "0"}])
         return None
-
-    def _trade(self, instrument: Instrument, arg: Mapping[str, Any]) -> dict[str, Any]:
-        row = market.trades(self._desk.host, instrument)[0]
-        return {"arg": arg, "data": [{**row, "count": "1"}]}
 
     def _candles(self, instrument: Instrument, channel: str, arg: Mapping[str, Any]) -> Look | None:
         word = channel.removeprefix("candle")
@@ -53,13 +64,17 @@ class PublicStreams:
             self._desk,
             instrument,
             length,
-            lambda bar: {"arg": arg, "data": [market.candle(instrument, bar)]},
+            lambda bar: _pushed(arg, market.candle(instrument, bar)),
         )
 
 
 def pushed_if_changed(arg: Mapping[str, Any], read: Callable[[], list[Any]]) -> Look:
     """Look whether *read* returns something else than before; the first counts."""
     return looks.changed(read, lambda rows_: {"arg": arg, "data": rows_})
+
+
+def _pushed(arg: Mapping[str, Any], row: Any) -> dict[str, Any]:
+    return {"arg": arg, "data": [row]}
 
 
 def _some(row: dict[str, Any] | None) -> list[Any]:
