@@ -5,12 +5,15 @@ have left is looked up once, and stays unknown if that does not settle it.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from domain.conditions import BatchVenue
 from domain.errors import (
+    AuthenticationError,
+    ClockSkewError,
     InvalidValueError,
     NotSentError,
     RateLimitedError,
@@ -27,6 +30,7 @@ _ATTEMPTS: Final = 4
 _TOGETHER: Final = 8
 #: A batch is one request, so more may share it; but each may have to be looked up before.
 _MOST_TOGETHER: Final = 20
+_log: Final = logging.getLogger(__name__)
 
 
 class Sender:
@@ -84,14 +88,15 @@ class Sender:
                 pause = error.retry_after
                 if waited + pause > PATIENCE:
                     return _refused(requests, f"rate limited for {pause.total_seconds():g} s")
-            except NotSentError as error:
+            except (NotSentError, ClockSkewError) as error:  # the clock is right by now
                 pause = timedelta(milliseconds=50 * 2**attempt)
                 if attempt == _ATTEMPTS - 1:
-                    return _refused(requests, f"the venue could not be reached: {error}")
+                    return _refused(requests, f"not taken in {_ATTEMPTS} tries: {error}")
             except UnknownOutcomeError as error:
                 return await self._find(_unknown(requests, str(error)), requests[0].symbol)
             except VenueError as error:
-                return _unknown(requests, str(error))
+                certain = isinstance(error, AuthenticationError)  # nobody let it in
+                return (_refused if certain else _unknown)(requests, str(error))
             except InvalidValueError as error:  # the venue could make nothing of it
                 return await self._apart(requests, marked_at, error)
             waited += pause
@@ -128,6 +133,9 @@ class Sender:
                 why = f"{outcome.message}; and the look-up failed: {error}"
                 found[index] = Unknown(outcome.client_id, why)
                 break
+            if report is not None:
+                told = (report.client_id, outcome.message)
+                _log.warning("order %s has arrived though its answer was lost: %s", *told)
             found[index] = report or outcome
         return found
 

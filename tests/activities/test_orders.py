@@ -11,6 +11,7 @@ import pytest
 from activities.gate import SizeGate
 from domain.errors import (
     AuthenticationError,
+    ClockSkewError,
     InvalidValueError,
     NotSentError,
     RateLimitedError,
@@ -193,9 +194,32 @@ async def test_a_look_up_that_fails_proves_nothing(desk: Desk) -> None:
     assert told(await desk.do(look_up(request))) == ["open"]
 
 
-async def test_wrong_credentials_leave_the_outcome_open(desk: Desk) -> None:
-    desk.wire.before = [AuthenticationError("the key was withdrawn")]
-    assert told(await desk.do(Place(order(1)))) == ["unknown"]
+async def test_wrong_credentials_are_a_definite_no_with_the_cure_in_it(desk: Desk) -> None:
+    desk.wire.before = [AuthenticationError("the key was withdrawn: check it")]
+    (event,) = await desk.do(Place(order(1)))
+    assert isinstance(event, Refused)
+    assert event.refusal.message == "the key was withdrawn: check it"
+
+
+async def test_an_order_that_was_refused_for_its_time_is_sent_again(desk: Desk) -> None:
+    desk.wire.before = [ClockSkewError("the clock is off"), ClockSkewError("the clock is off")]
+    assert told(await desk.do(Place(order(1)))) == ["open"]
+    assert len(desk.calls("place")) == 3
+
+
+async def test_a_clock_that_stays_wrong_is_a_refusal_that_says_so(desk: Desk) -> None:
+    desk.wire.before = [ClockSkewError("the clock is off")] * 4
+    (event,) = await desk.do(Place(order(1)))
+    assert isinstance(event, Refused)
+    assert event.refusal.message == "not taken in 4 tries: the clock is off"
+
+
+async def test_an_order_that_is_found_after_its_answer_was_lost_is_told_of(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.wire.after = [UnknownOutcomeError("the line broke")]
+    assert told(await desk.do(Place(order(1)))) == ["open"]
+    assert f"order {order(1).client_id} has arrived though its answer was lost" in caplog.text
 
 
 async def test_what_the_venue_cannot_read_is_refused_and_the_rest_goes_on(desk: Desk) -> None:

@@ -94,6 +94,7 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.InvalidValueError, Exit.USAGE),
     (errors.AlreadyRunningError, Exit.EXISTS),
     (errors.StoreUnavailableError, Exit.UNREACHABLE),
+    (errors.AuthenticationError, Exit.FAILED),
     (errors.VenueError, Exit.UNREACHABLE),
     (errors.TradingError, Exit.FAILED),
 )

@@ -34,6 +34,8 @@ _log: Final = logging.getLogger(__name__)
 #: relies on `arrival_limit`, which counts from before the wait.
 ORDER_PATIENCE: Final = timedelta(seconds=2)
 QUERY_PATIENCE: Final = timedelta(seconds=30)
+#: So often a call is made that is refused for its time or its rate alone.
+_TRIES: Final = 3
 
 
 @dataclass(slots=True)
@@ -98,13 +100,28 @@ class Rest:
         """Return the error for *verdict* on *what*, having heeded it; for rows of a batch."""
         if verdict.meaning is Meaning.RATE_LIMITED:
             told = self._pacer.pause(verdict.retry_after, f"{what}: {verdict.told}")
+            _log.warning("%s", told)
             return RateLimitedError(told, retry_after=verdict.retry_after)
+        error = error_of(verdict, what, changes=changes)
         if verdict.meaning is Meaning.CLOCK:
+            _log.warning("%s; it is compared with the venue's again", error)
             await self._set_clock()
-        return error_of(verdict, what, changes=changes)
+        return error
 
     async def reply(self, call: Call) -> Reply:
-        """Return the answer whatever its code; for batches, which carry a code per element."""
+        """Return the answer whatever its code; for batches, which carry a code per element.
+
+        Only a call that may simply be made again is made again, a few times.
+        """
+        for _ in range(_TRIES - 1):
+            reply = await self._reply_in_turn(call)
+            verdict = self._judge(reply)
+            if verdict is None or not _may_ask_again(verdict, call):
+                return reply
+            await self.error(verdict, call)
+        return await self._reply_in_turn(call)
+
+    async def _reply_in_turn(self, call: Call) -> Reply:
         patience = ORDER_PATIENCE if call.changes else QUERY_PATIENCE
         async with self._pacer.turn(call.priority, call.costs, patience):
             return await self._reply(call)
@@ -127,9 +144,15 @@ class Rest:
 
     async def unified(self, method: str, *args: Any) -> Any:
         """Return what one of ccxt's own methods makes of a question that changes nothing."""
-        call = Call(method, {}, {})
-        async with self._pacer.turn(call.priority, call.costs, QUERY_PATIENCE):
-            return await self._unified(call, *args)
+        call, tries = Call(method, {}, {}), 0
+        while True:
+            async with self._pacer.turn(call.priority, call.costs, QUERY_PATIENCE):
+                try:
+                    return await self._unified(call, *args)
+                except RateLimitedError:
+                    tries += 1
+                    if tries == _TRIES:
+                        raise
 
     async def _unified(self, call: Call, *args: Any) -> Any:
         caught = _Caught()
@@ -185,6 +208,16 @@ class Rest:
 
     def _what(self, call: Call) -> str:
         return f"{self._name} {call.method}"
+
+
+def _may_ask_again(verdict: Verdict, call: Call) -> bool:
+    """Return whether *call*, which was certainly not executed, may now simply be made again.
+
+    One too many waits its turn; one with a wrong time has another one, for the clock was compared.
+    An order is made again by its desk only, which knows until when it may arrive.
+    """
+    idle = verdict.meaning in (Meaning.RATE_LIMITED, Meaning.CLOCK)
+    return idle and (not call.changes or call.priority is Priority.CANCEL)
 
 
 def _catch(inner: Callable[..., Any]) -> Callable[..., Any]:

@@ -247,7 +247,7 @@ class Stream(AsyncIterator[T], Generic[T]):
             except ValueError:
                 return frame.data.decode(errors="replace")
         if frame.type is aiohttp.WSMsgType.ERROR:
-            raise VenueUnavailableError(f"{self._what}: the connection broke: {frame.data!r}")
+            raise VenueUnavailableError(f"{self._what}: the connection broke: {_told(frame.data)}")
         raise VenueUnavailableError(
             f"{self._what}: the venue closed the connection ({self._socket.close_code})"
         )

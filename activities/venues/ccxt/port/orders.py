@@ -15,6 +15,8 @@ from activities.venues.ccxt.meanings import (
 from activities.venues.ccxt.port.history import LAGS, History
 from activities.venues.ccxt.quirks import ORDERS
 from domain.errors import (
+    AuthenticationError,
+    ClockSkewError,
     InvalidValueError,
     NotSentError,
     RateLimitedError,
@@ -25,8 +27,15 @@ from domain.orders import OrderReport, OrderRequest, Outcome, Refusal, Unknown
 
 T = TypeVar("T")
 _AT_ONCE: Final = 8
-#: What says for sure that an order was not taken, and may be sent again.
-_NOT_EXECUTED: Final = (Meaning.NOT_EXECUTED, Meaning.RATE_LIMITED)
+#: What says for sure of a whole request that nothing came of it.
+_IDLE: Final = (NotSentError, RateLimitedError, ClockSkewError, AuthenticationError)
+#: What says for sure of an order that it was not taken.
+_NOT_EXECUTED: Final = (
+    Meaning.NOT_EXECUTED,
+    Meaning.RATE_LIMITED,
+    Meaning.CLOCK,
+    Meaning.AUTHENTICATION,
+)
 
 
 class Orders(History):
@@ -66,7 +75,7 @@ class Orders(History):
         for some in _chunks(requests, self.place_batch_of):
             try:
                 outcomes += await self._placed_batch(market, some)
-            except (NotSentError, RateLimitedError) as error:
+            except _IDLE as error:
                 if not outcomes:
                     raise
                 outcomes += [Unknown(request.client_id, str(error)) for request in some]
@@ -144,7 +153,7 @@ class Orders(History):
     ) -> list[Outcome]:
         try:
             results = await self._quirks.place_batch(market, requests)
-        except (NotSentError, RateLimitedError):
+        except _IDLE:
             raise  # none of them left, or none was executed
         except VenueError as error:
             return [Unknown(request.client_id, str(error)) for request in requests]
