@@ -37,6 +37,7 @@ from domain.grid.events import (
     StopAsked,
 )
 from domain.grid.spec import CANDLE_LENGTHS, GridSpec, StopMode
+from domain.grid.view import GridStatus, SlotView, slots, status
 from domain.grid.watch import Watch, watch
 from domain.market import PriceUpdate
 from domain.money import Instrument, Price
@@ -186,6 +187,14 @@ class Runner(Protocol):
         """Let somebody ask for something."""
         ...
 
+    async def status(self) -> GridStatus:
+        """Return what the run is doing."""
+        ...
+
+    async def slots(self) -> Sequence[SlotView]:
+        """Return the run's slots."""
+        ...
+
     async def result(self) -> GridResult:
         """Return what came of the run, which was told to end."""
         ...
@@ -216,6 +225,12 @@ class SimpleRunner:
     async def obey(self, command: Asked) -> None:
         state = self.run.state
         self.run.tell(event_of(command, state.config.instrument, datetime.now(UTC)))
+
+    async def status(self) -> GridStatus:
+        return status(self.run.state)
+
+    async def slots(self) -> Sequence[SlotView]:
+        return slots(self.run.state)
 
     async def result(self) -> GridResult:
         result = await asyncio.wait_for(self._task, _PATIENCE)
@@ -262,6 +277,14 @@ class DurableRunner:
             await self.handle.execute_update("stop", StopGrid(command))
         else:
             await self.handle.execute_update(command, Command())
+
+    async def status(self) -> GridStatus:
+        answer: GridStatus = await self.handle.query("status", result_type=GridStatus)
+        return answer
+
+    async def slots(self) -> Sequence[SlotView]:
+        answer: list[SlotView] = await self.handle.query("slots", result_type=list[SlotView])
+        return answer
 
     async def result(self) -> GridResult:
         result: GridResult = await asyncio.wait_for(self.handle.result(), _PATIENCE)

@@ -129,11 +129,12 @@ async def opened(
     market: Sequence[MarketEvent] | None = None,
     timeout: timedelta = timedelta(seconds=1),
     source: Source | None = None,
+    keys: Credentials | None = None,
 ) -> AsyncIterator[Bench]:
     """Run an exchange that speaks *name* and moves only when told to, and a client of it.
 
     Its market is *source*, else the events of *market*, else those of `events`. *timeout* is for
-    each request of the client.
+    each request of the client, and it signs with *keys*, else with the right ones.
     """
     settings = ExchangeSettings(
         data=data,
@@ -148,7 +149,7 @@ async def opened(
         fronts = exchange.fronts
         venue = CcxtVenue(
             quirks_of(name, kind),
-            credentials(ACCOUNT),
+            keys or credentials(ACCOUNT),
             local=Local(fronts.host, fronts.port, fronts.authority),
             orders=UNHURRIED,
             timeout=timeout,

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.account import AccountDesk
 from activities.gate import SizeGate
@@ -14,6 +16,7 @@ from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
 from activities.store.migrations import upgrade
+from activities.venues.ccxt.credentials import Credentials
 from domain.grid.config import bind
 from domain.grid.events import Cancel
 from domain.grid.spec import GridSpec, StopMode, parse_spec
@@ -25,6 +28,7 @@ from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules
 from domain.simulation.tape import MarketEvent
 from tests.contract.bench import BALANCES, PERPETUAL, SPOT, START, SYMBOLS, Bench, opened, trade
+from tests.eventually import eventually
 from tests.lockstep import (
     OpenFeed,
     Recorder,
@@ -42,13 +46,15 @@ from workflows.messages import GridResult
 
 #: Down through two levels and up again, one of them twice; far up, so that entries follow; down.
 PRICES = (1000, 995, 990, 980, 986, 990, 1000, 990, 1000, 1040, 1020, 1018)
-#: What somebody trades on both markets, second by second.
+#: What somebody trades at, one after the other.
 Prices = Sequence[int]
+#: No two accounts have one name: runs are known to a server for ever.
+_numbers = count(1)
 
 
 def tape(kind: MarketKind, prices: Prices = PRICES) -> Sequence[MarketEvent]:
-    """Return a trade a second."""
-    return [trade(SYMBOLS[kind], second, price) for second, price in enumerate(prices, 1)]
+    """Return a trade every 15 seconds."""
+    return [trade(SYMBOLS[kind], 15 * number, price) for number, price in enumerate(prices, 1)]
 
 
 def spec(kind: MarketKind, account: str = "alice") -> GridSpec:
@@ -96,6 +102,8 @@ class Trader:
     desk: Recorder
     runner: Runner
     clock: Clock
+    #: Lots of each order that the run knows to be filled, whoever told it.
+    known: dict[str, int] = field(default_factory=dict)
 
     @property
     def exchange(self) -> SimulatedExchange:
@@ -110,6 +118,10 @@ class Trader:
         """Return every order of the run that the exchange ever took."""
         orders = self.exchange.orders_since("alice", self.bench.symbol, START)
         return [order for order in orders if decode(order.client_id.partition("~")[0])]
+
+    def resting(self) -> set[str]:
+        """Return the client ids of all orders that work at the exchange."""
+        return {o.client_id for o in self.exchange.open_orders("alice", self.bench.symbol)}
 
     def fills(self) -> Sequence[Fill]:
         """Return every execution at the exchange."""
@@ -129,16 +141,45 @@ class Trader:
             self.bench.advance(1)
             await self.settle()
 
+    async def agree(self) -> None:
+        """Wait until the run and the exchange say the same of orders, fills and position."""
+        await eventually(self._agrees, every=0.02, ignoring=(RPCError,), what="an agreement")
+        self.known = self._filled()
+
+    async def _agrees(self) -> bool:
+        status, slots = await self.runner.status(), await self.runner.slots()
+        instrument = PERPETUAL if self.bench.kind is MarketKind.PERPETUAL else SPOT
+        traded = [instrument.notional(fill.price, fill.quantity) for fill in self.fills()]
+        working = {slot.client_id for slot in slots if slot.order}
+        return status.volume == sum(traded) and working == self.resting()
+
     async def close(self) -> GridResult:
-        """End the run, with its position closed."""
+        """End the run, with its position closed, and return what came of it: all of it right."""
         await self.runner.obey(StopMode.CLOSE)
-        return await self.runner.result()
+        result = await self.runner.result()
+        ids = [order.client_id for order in self.orders()]
+        assert len(ids) == len(set(ids))
+        assert not any("~" in each for each in ids)  # no id was used again
+        assert not self.resting()
+        fills = await self.desks.ledger.fills_of_run(self.desks.account)
+        assert sorted(map(_execution, fills)) == sorted(map(_execution, self.fills()))
+        assert result.position == 0
+        assert result.residual == 0
+        return result
 
     def _unread(self, feed: OpenFeed) -> str:
-        filled = {order.client_id: order.filled.lots for order in self.orders() if order.filled}
-        if any(feed.filled.get(client_id, 0) < lots for client_id, lots in filled.items()):
-            return "a fill is unread"
+        for client_id, lots in self._filled().items():
+            if max(self.known.get(client_id, 0), feed.filled.get(client_id, 0)) < lots:
+                return "a fill is unread"
         return feed.behind(self.exchange)
+
+    def _filled(self) -> dict[str, int]:
+        return {order.client_id: order.filled.lots for order in self.orders() if order.filled}
+
+
+def _execution(fill: Fill) -> tuple[str, datetime, int, int]:
+    """Return what a fill is, without the id that each venue writes in its own way."""
+    return (fill.client_id, fill.at, fill.price.ticks, fill.quantity.lots)
 
 
 @asynccontextmanager
@@ -149,12 +190,13 @@ async def trading(
     client: Client | None = None,
     prices: Prices = PRICES,
     timeout: timedelta = timedelta(seconds=10),
+    keys: Credentials | None = None,
 ) -> AsyncIterator[Trader]:
     """Run a grid at a venue that has its first price: durable with a *client*, else simple."""
     name, kind = where
-    account = f"{name}-{kind}"
+    account = f"{name}-{kind}-{next(_numbers)}"
     async with (
-        opened(name, kind, directory / "exchange", tape(kind, prices), timeout) as bench,
+        opened(name, kind, directory / "exchange", tape(kind, prices), timeout, keys=keys) as bench,
         _ledger(directory) as ledger,
     ):
         bench.advance(1)
