@@ -6,7 +6,6 @@ that the order of decisions does not depend on how signals happen to be batched.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -53,6 +52,8 @@ ROLL_AT: Final = 400
 #: A run that is due to roll, and was kept from it, tries again after this long.
 ROLL_WITHIN: Final = timedelta(milliseconds=100)
 MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
+#: Just to wake in a workflow task of its own.
+_A_MOMENT: Final = timedelta(milliseconds=1)
 #: An order of unknown outcome is looked up again after this long, and while nobody can tell, after
 #: twice as long each time: a venue that is down for hours must not fill the history.
 LOOK_AGAIN: Final = timedelta(seconds=3)
@@ -140,11 +141,18 @@ class GridRun:
             clock.cancel()
 
     async def _handle_inbox(self) -> None:
+        """Handle what came; of a run that is due to roll one event only, for there may be no end.
+
+        Where news come faster than they are handled the inbox is never empty. What is left in it
+        goes along when the run rolls.
+        """
         while self._inbox:
             item = self._inbox[0]
             await self._handle(item.event)
             self._inbox.popleft()
             item.handled = True
+            if self._is_long():
+                break
         self._show()
 
     async def _handle(self, event: GridEvent) -> None:
@@ -244,12 +252,16 @@ class GridRun:
         It could not when a command had woken it, and commands alone would keep it from rolling for
         ever. A command that takes long, for want of a ledger, makes it try less and less often.
         """
-        if self._inbox or not self._is_long():
+        if not self._is_long():
             await workflow.wait_condition(lambda: bool(self._inbox))
             return
-        within, self._roll_within = self._roll_within, min(2 * self._roll_within, MOST_ROLL_WITHIN)
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(lambda: bool(self._inbox), timeout=within)
+        if self._inbox:
+            await workflow.sleep(_A_MOMENT, summary="go on in a new workflow")
+            return
+        try:
+            await workflow.wait_condition(lambda: bool(self._inbox), timeout=self._roll_within)
+        except TimeoutError:
+            self._roll_within = min(2 * self._roll_within, MOST_ROLL_WITHIN)
 
     def _is_long(self) -> bool:
         info = workflow.info()

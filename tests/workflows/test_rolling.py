@@ -3,18 +3,27 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowHandle
 
+from domain.grid.events import PriceMoved
 from domain.grid.spec import StopMode
+from domain.money import Price
 from domain.order_ids import decode
+from domain.orders import OrderRequest
 from tests.eventually import eventually
 from tests.workflows.soon_rolling import SoonRolling
-from tests.workflows.stage import INSTRUMENT, Stage, working
-from workflows.messages import Command, GridResult, StopGrid
+from tests.workflows.stage import INSTRUMENT, START, Stage, working
+from tests.workflows.test_feed_signals import silence
+from workflows.messages import Command, GridResult, StopGrid, Taken
+
+#: News that wait for a run when it comes back.
+BEHIND = 200
 
 
 async def test_many_rolls_under_a_stream_of_fills_lose_and_double_nothing(stage: Stage) -> None:
@@ -86,3 +95,46 @@ async def test_commands_during_rolls_are_answered(stage: Stage) -> None:
             return (await run.describe()).run_id != run.first_execution_run_id
 
         assert await eventually(rolled, what="a run that only commands keep busy to roll")
+
+
+async def test_a_run_that_is_always_behind_rolls_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """News come faster than they are handled: no history may grow for as long as that lasts."""
+    async with working(stage, SoonRolling):
+        run = await stage.trading()
+        await silence(stage)
+    stage.trade(90_000)  # whatever the run places below rests
+    monkeypatch.setattr(stage.venue, "place", slowly(stage.venue.place))
+    for number in range(1, BEHIND + 1):
+        moved = PriceMoved(Price(60_000 + 100 * number), START)
+        await stage.feed(run, "other", number, moved)
+    async with stage.worker(SoonRolling):
+        await eventually(lambda: caught_up(run), what="a run that has caught up")
+    # Some fifty moves fit into one workflow task, which is not broken off in the middle.
+    _, *after = [length async for length in histories(stage, run)]
+    assert max(after) < BEHIND * 3 // 4, after
+    assert max(Counter(decode(order.client_id) for order in stage.orders()).values()) == 1
+
+
+def slowly(place: Callable[[OrderRequest], Awaitable[Any]]) -> Callable[[OrderRequest], Any]:
+    async def slow(request: OrderRequest) -> Any:
+        await asyncio.sleep(0.05)
+        return await place(request)
+
+    return slow
+
+
+async def caught_up(run: WorkflowHandle[Any, Any]) -> bool:
+    kind: Any = Taken | None
+    return await run.query("taken", result_type=kind) == Taken("other", BEHIND)
+
+
+async def histories(stage: Stage, run: WorkflowHandle[Any, Any]) -> AsyncIterator[int]:
+    """Yield how long the history of each workflow of the chain is."""
+    run_id = run.first_execution_run_id
+    while run_id:
+        history = await stage.client.get_workflow_handle(run.id, run_id=run_id).fetch_history()
+        yield len(history.events)
+        last = history.events[-1].workflow_execution_continued_as_new_event_attributes
+        run_id = last.new_execution_run_id
