@@ -118,7 +118,8 @@ class TimePassed:
     kind: Literal["time_passed"] = field(default="time_passed", kw_only=True)
 
 
-BreakerEvent = Annotated[
+#: What is measured, as opposed to what is asked.
+Measured = (
     TradeClosed
     | EquityMeasured
     | CallTimed
@@ -126,9 +127,8 @@ BreakerEvent = Annotated[
     | FeedStale
     | RefusedForFunds
     | ExposureMeasured
-    | TripAsked
-    | ResetAsked
-    | TrialBegun
-    | TimePassed,
-    Field(discriminator="kind"),
+    | TimePassed
+)
+BreakerEvent = Annotated[
+    Measured | TripAsked | ResetAsked | TrialBegun, Field(discriminator="kind")
 ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from domain.grid.events import (
     Alert,
@@ -143,6 +143,8 @@ def step(state: Leaving, event: LeavingEvent) -> LeavingStep:
             return LeavingStep(replace(state, order=replace(order, unknown=True)))
         case TimePassed():
             return _time_passed(state)
+        case _:
+            assert_never(event)
 
 
 def _check(state: Leaving) -> LeavingStep:

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from domain.money import EXACT, ZERO
 from domain.risk.breaker_events import (
-    BreakerEvent,
     CallTimed,
     Diverged,
     EquityMeasured,
     ExposureMeasured,
     FeedStale,
+    Measured,
     RefusedForFunds,
     TimePassed,
     TradeClosed,
@@ -79,8 +79,8 @@ class Measures:
         return Measures(stale=self.stale)
 
 
-def measure(  # noqa: PLR0911 - one table
-    spec: BreakerSpec, before: Measures, event: BreakerEvent
+def measure(
+    spec: BreakerSpec, before: Measures, event: Measured
 ) -> tuple[Measures, Trip | None]:
     """Return the measures after *event*, and what was too much, if anything."""
     match event:
@@ -103,7 +103,7 @@ def measure(  # noqa: PLR0911 - one table
         case ExposureMeasured(exposure):
             return before, _exposure(spec, exposure)
         case _:
-            return before, None
+            assert_never(event)
 
 
 def _trade(spec: BreakerSpec, before: Measures, pnl: Decimal) -> tuple[Measures, Trip | None]:

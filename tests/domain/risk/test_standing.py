@@ -106,10 +106,15 @@ def test_a_half_open_breaker_allows_one_trial() -> None:
 def test_it_is_allowed_only_if_nothing_at_all_is_against_it(
     halted: bool, open_: set[Scope], missing: set[Scope], room: str, after: int
 ) -> None:
+    refusals: dict[str, dict[str, str | None]] = {
+        "room": {"btc": None},
+        "none": {"btc": "no room"},
+        "unknown": {},
+    }
     view = RiskView(
         Verdict(halted=halted, why="said", at=T0),
         tuple(breaker for breaker in tripped(*open_) if breaker.scope not in missing),
-        {"room": {"btc": None}, "none": {"btc": "no room"}, "unknown": {}}[room],
+        refusals[room],
     )
     fine = not (halted or open_ or missing or room != "room" or after > 60)
     assert stands(view, after).openings_allowed == fine
