@@ -263,6 +263,13 @@ def test_the_cooldown_begins_when_the_cause_was_last_seen() -> None:
     assert told.tell(TimePassed(at(1101))).phase is Phase.HALF_OPEN
 
 
+def test_one_more_loss_while_open_is_no_new_evidence() -> None:
+    told = Told(only(cooldown=600, consecutive_losses=3)).tell(*lost(0, 0, 0), *lost(500))
+    assert told.tell(TimePassed(at(601))).phase is Phase.HALF_OPEN
+    told = Told(only(cooldown=600, consecutive_losses=3)).tell(*lost(0, 0, 0), *lost(1, 2, 500))
+    assert told.tell(TimePassed(at(601))).phase is Phase.OPEN
+
+
 def half_open(**fields: Any) -> Told:
     told = Told(only(cooldown=600, consecutive_losses=3, **fields)).tell(*lost(0, 0, 0))
     return told.tell(TimePassed(at(601)))

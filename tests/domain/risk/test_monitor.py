@@ -120,6 +120,7 @@ def test_the_storm_ends_by_closed_candles_that_are_normal_and_by_nothing_else() 
         candle(BTC, 6, 900, 99),
         candle(BTC, 7, 1500, 5, closed=False),  # forming: not counted
         candle(BTC, 7, 950, 5),  # quiet, but still below the average
+        candle(BTC, 8, 1500, 5, closed=False),  # forming again: it may yet fall
     ):
         state = observe(state, one)
         assert judge(state, after(7.5)).storm, one

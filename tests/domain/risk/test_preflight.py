@@ -120,6 +120,12 @@ def test_facts_that_nobody_gave_are_unknown() -> None:
     assert {check.name for check in checks} == NAMES
 
 
+def test_the_unknown_cannot_be_accepted_even_if_a_check_says_so() -> None:
+    check = Check("main", "news", Outcome.UNKNOWN, "Nobody looked.", "Good news.", overridable=True)
+    assert not passed([check], {"news"})
+    assert passed([replace(check, outcome=Outcome.FAILED)], {"news"})
+
+
 def test_nothing_checked_is_nothing_passed() -> None:
     assert not passed(())
     assert not passed(preflight(SPEC, []))
@@ -134,6 +140,14 @@ def test_a_perpetual_needs_its_margin_with_a_buffer() -> None:
     assert check.wanted == (
         "Orders for 1600 USDT need a margin of 400.00000000 at leverage 5 with a buffer of 0.2."
     )
+
+
+def test_a_margin_is_rounded_up() -> None:
+    facts = {"needs": {"USDT": D("0.8")}, "leverage": D(3)}  # a third of 1 USDT, and never less
+    short = one("balance", balances=(Balance("USDT", D("0.33333333")),), **facts)
+    assert short.outcome is Outcome.FAILED
+    enough = one("balance", balances=(Balance("USDT", D("0.33333334")),), **facts)
+    assert enough.outcome is Outcome.OK
 
 
 def test_spot_needs_every_asset_in_full_and_no_leverage() -> None:

@@ -317,6 +317,9 @@ def test_a_position_verdict_is_a_sentence() -> None:
 def test_the_limit_between_small_and_severe_is_an_argument() -> None:
     strict = replace(KNOWN, severe_percent=D(1))
     assert compared(1000, 990, strict).position.agreement is Agreement.SEVERE
+    lax = replace(KNOWN, severe_percent=D(1000))
+    assert compared(1000, 1, lax).position.agreement is Agreement.CORRECT
+    assert compared(1000, -1, lax).position.agreement is Agreement.SEVERE  # the wrong side is
 
 
 @given(st.integers(-2000, 2000), st.integers(-2000, 2000))
