@@ -79,9 +79,7 @@ class Measures:
         return Measures(stale=self.stale)
 
 
-def measure(
-    spec: BreakerSpec, before: Measures, event: Measured
-) -> tuple[Measures, Trip | None]:
+def measure(spec: BreakerSpec, before: Measures, event: Measured) -> tuple[Measures, Trip | None]:
     """Return the measures after *event*, and what was too much, if anything."""
     match event:
         case TradeClosed(pnl):
