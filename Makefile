@@ -45,9 +45,17 @@ lint-imports: dev
 .PHONY: check
 check: lint test  ## Everything that has to pass before a commit: lint and test
 
+.PHONY: counts
+counts: dev  ## Count 100,000 market messages and 10,000 order events at each venue, at both ends
+	OPENSQT_TEST_COUNTS=whole $(BIN)/python -m pytest tests/contract/test_counts.py $(ARGS)
+
 .PHONY: bench
 bench: dev  ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: crashlab
+crashlab: dev  ## Kill everything at every step, a thousand times; some options with ARGS="--kills 100"
+	$(BIN)/opensqt crashlab --seed 7 --kills 1050 --report crashlab $(ARGS)
 
 # ---- change it
 

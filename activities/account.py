@@ -4,27 +4,29 @@ It opens and closes the books of a run, back-fills the ledger from the venue, an
 money adds up.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from activities.looks import SharedLooks
 from activities.messages import Books, Prepared
 from activities.orders import utc_now
 from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
 from activities.store.records import Watch as StoredWatch
 from domain.accounting import VenueView, residual
-from domain.errors import InvalidValueError
+from domain.errors import InvalidValueError, StoreUnavailableError
 from domain.grid.config import bind
 from domain.grid.events import Resynced
 from domain.grid.preview import preview
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
 from domain.market import AccountView
-from domain.money import EXACT, Instrument, MarketKind
+from domain.money import EXACT, Instrument, MarketKind, Price
 from domain.order_ids import decode
 from domain.ports import Venue
 
@@ -33,6 +35,14 @@ OVERLAP: Final = timedelta(seconds=60)
 #: What the ledger says of a run that may still trade.
 OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 _WATCH: Final = TypeAdapter(Watch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the venue shows of the account on one symbol, and the price there."""
+
+    view: AccountView
+    mark: Price
 
 
 class AccountDesk:
@@ -49,6 +59,7 @@ class AccountDesk:
         self._venue = venue
         self._ledger = ledger
         self._clock = clock
+        self._looks = SharedLooks(self._look)
 
     async def prepare(self, run_id: str, tag: str, spec: GridSpec, kind: str = "grid") -> Prepared:
         """Open the books of a run; safe to repeat, the first time counts.
@@ -112,22 +123,34 @@ class AccountDesk:
                 f"manages; close it first, {cure}"
             )
 
+    async def instrument(self, run_id: str, symbol: str) -> Instrument:
+        """Return the instrument of a run, as it was at its start; else as the venue tells it now.
+
+        Raises a VenueError if neither the ledger nor the venue can be asked.
+        """
+        try:
+            run = await self._ledger.run(run_id)
+        except StoreUnavailableError:
+            run = None  # exits leave without a ledger too
+        return run.instrument if run else await self._venue.instrument(symbol)
+
     async def resync(self, run_id: str, symbol: str, tag: str) -> Resynced:
         """Ask the venue for everything since the watermark and put it into the ledger.
 
-        Returns the orders that carry *tag*. Raises a VenueError or a StoreError; then nothing is
-        known, and nothing was moved.
+        Returns the orders that carry *tag*. Runs that ask at the same time share one answer. Raises
+        a VenueError or a StoreError; then nothing is known, and nothing was moved.
         """
+        look = await self._looks.at(symbol)
+        await self._check_books(run_id, look)
+        orders = tuple(r for r in look.view.orders if _carries(r.client_id, tag))
+        return Resynced(orders, look.view.at)
+
+    async def _look(self, symbol: str) -> _Look:
         mark = await self._ledger.watermark(self._account, symbol)
-        since = (mark or (await self._venue.last_price(symbol)).at) - OVERLAP
-        view = await self._venue.account_view(symbol, since)
-        await self._ledger.record_reports(self._account, view.orders)
-        await self._ledger.record_fills(self._account, view.fills)
-        await self._ledger.record_funding(self._account, view.funding)
-        await self._ledger.record_balances(self._account, view.balances, view.at)
-        await self._ledger.advance_watermark(self._account, symbol, view.at)
-        await self._check_books(run_id, view)
-        return Resynced(tuple(r for r in view.orders if _carries(r.client_id, tag)), view.at)
+        price = await self._venue.last_price(symbol)
+        view = await self._venue.account_view(symbol, (mark or price.at) - OVERLAP)
+        await self._ledger.record_view(self._account, symbol, view)
+        return _Look(view, price.price)
 
     async def watch(self, run_id: str, workflow_id: str, tag: str, watch: Watch) -> None:
         """Let the account's feed watch for a run, from the next look of the feed on."""
@@ -144,7 +167,8 @@ class AccountDesk:
         view = await self._venue.account_view(symbol, mark - OVERLAP)
         await self._ledger.record_fills(self._account, view.fills)
         await self._ledger.record_funding(self._account, view.funding)
-        books = await self._check_books(run_id, view)
+        price = await self._venue.last_price(symbol)
+        books = await self._check_books(run_id, _Look(view, price.price))
         await self._ledger.close_run(run_id, self._clock(), RunStatus.STOPPED)
         return books
 
@@ -162,15 +186,15 @@ class AccountDesk:
         if command == "reconfigure" and after is not None:
             await self._ledger.set_run_spec(run_id, after)
 
-    async def _check_books(self, run_id: str, view: AccountView) -> Books | None:
+    async def _check_books(self, run_id: str, look: _Look) -> Books | None:
         """Compare the ledger with what the venue says, and keep the result."""
         run = await self._ledger.run(run_id)
         if run is None or run.opening is None:
             return None
-        price = await self._venue.last_price(run.symbol)
-        account, mark = await self._ledger.account_of_run(run_id), price.price
-        now = VenueView.of(run.instrument, view.balances, view.positions)
-        alone = await self._is_alone(run)
+        account, mark = await self._ledger.account_of_run(run_id), look.mark
+        now = VenueView.of(run.instrument, look.view.balances, look.view.positions)
+        # While others move the account's money too, only the sum of all runs is comparable.
+        alone = await self._ledger.alone(run)
         left = residual([account], run.opening, now, mark) if alone else None
         books = Books(
             account.grid_profit,
@@ -183,7 +207,7 @@ class AccountDesk:
         await self._ledger.record_equity(
             EquityRecord(
                 run_id,
-                view.at,
+                look.view.at,
                 mark,
                 books.grid_profit,
                 books.floating,
@@ -196,16 +220,9 @@ class AccountDesk:
         )
         return books
 
-    async def _is_alone(self, run: Run) -> bool:
-        """Return whether no other run has moved this account's money since *run* began."""
-        others: Sequence[Run] = await self._ledger.runs(self._account)
-        return not any(
-            other.run_id != run.run_id
-            and (other.closed_at is None or other.closed_at > run.opened_at)
-            for other in others
-        )
-
 
 def _carries(client_id: str, tag: str) -> bool:
+    if tag not in client_id:  # nearly all of an account with many runs
+        return False
     key = decode(client_id)
     return key is not None and key.run_tag == tag

@@ -2,7 +2,8 @@
 
 Reports go to the ledger first, then to the run that their client order id names. Prices never leave
 this process unless they matter. A lost stream is told to every run (openings stop), is opened again
-with growing pauses, and every run then asks the venue what it missed.
+with growing pauses, and every run then asks the venue what it missed. A stream is lost when it
+breaks, when its connection is silent, and when it does not tell what the venue lists.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from activities.messages import FeedBatch
 from activities.orders import OrderDesk, utc_now
 from activities.routes import Route
+from activities.silence import Silence
 from activities.store.ledger import Ledger
 from activities.store.records import Watch as StoredWatch
 from domain.errors import StoreUnavailableError, TradingError
@@ -84,6 +86,8 @@ class Feed:
             while True:
                 try:
                     async with self._venue.reports() as reports:
+                        if failures:
+                            _log.warning("the streams of account %s are back", self._account)
                         failures = 0
                         await self._session_of(reports)
                 except* TradingError as lost:
@@ -101,7 +105,9 @@ class Feed:
             self._wake(route.run_id)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read_reports(reports))
+                silence = Silence(f"orders of account {self._account}")
+                tasks.create_task(self._read_reports(reports, silence))
+                tasks.create_task(silence.doubt(self._last_fill))
                 tasks.create_task(self._follow_watches(tasks))
         finally:
             self._live = False
@@ -110,8 +116,9 @@ class Feed:
 
     # --- reports -----------------------------------------------------------------------------
 
-    async def _read_reports(self, reports: AsyncIterator[OrderReport]) -> None:
+    async def _read_reports(self, reports: AsyncIterator[OrderReport], silence: Silence) -> None:
         async for report in reports:
+            silence.heard(report.at)
             await self._keep(report)
             route = self._route_of(report)
             if route is None:
@@ -149,6 +156,17 @@ class Feed:
         await asyncio.sleep(_SETTLE)
         self._tell(route, report)
 
+    async def _last_fill(self, told_at: datetime | None) -> datetime | None:
+        """Return when the account last traded what its runs trade, or *told_at* if not since then.
+
+        Of a stream that has told nothing yet, what counts is what happens from now on.
+        """
+        times = [] if told_at is None else [told_at]
+        for symbol, last in list(self._last.items()):
+            since = told_at or last.at
+            times += [since, *(fill.at for fill in await self._venue.fills_since(symbol, since))]
+        return max(times, default=None)
+
     # --- prices ------------------------------------------------------------------------------
 
     async def _follow_watches(self, tasks: asyncio.TaskGroup) -> None:
@@ -158,7 +176,7 @@ class Feed:
             except StoreUnavailableError as error:
                 _log.warning("the watches cannot be read, the old ones stand: %s", error)
             for market in self._wanted_markets() - self._markets.keys():
-                self._markets[market] = tasks.create_task(self._follow_market(*market))
+                self._markets[market] = tasks.create_task(self._follow_market(tasks, *market))
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _stored_watches(self) -> Sequence[StoredWatch]:
@@ -208,21 +226,29 @@ class Feed:
                 wanted.add((route.symbol, CANDLE_LENGTHS[route.watch.adaptive.candle]))
         return wanted
 
-    async def _follow_market(self, symbol: str, length: timedelta | None) -> None:
+    async def _follow_market(
+        self, tasks: asyncio.TaskGroup, symbol: str, length: timedelta | None
+    ) -> None:
         if length is None:
-            await self._follow_prices(symbol)
+            silence = Silence(f"prices of {symbol}")
+            tasks.create_task(silence.doubt(lambda _: self._last_trade(symbol)))
+            await self._follow_prices(symbol, silence)
         else:
             await self._follow_candles(symbol, length)
 
-    async def _follow_prices(self, symbol: str) -> None:
+    async def _follow_prices(self, symbol: str, silence: Silence) -> None:
         async with self._venue.prices([symbol]) as prices:
             async for update in prices:
+                silence.heard(update.at)
                 self._last[symbol] = update
                 for route in self._routes.values():
                     if route.symbol == symbol:
                         route.price(update)
                         if route.pending:
                             self._wake(route.run_id)
+
+    async def _last_trade(self, symbol: str) -> datetime:
+        return (await self._venue.last_price(symbol)).at
 
     async def _follow_candles(self, symbol: str, length: timedelta) -> None:
         async with self._venue.candle_stream(symbol, length) as candles:

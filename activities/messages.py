@@ -42,7 +42,6 @@ class SubmitInput:
     """What a run wants done, in order; and what it wants watched from now on, if that changed."""
 
     run: RunKey
-    instrument: Instrument
     actions: tuple[GridAction, ...]
     watch: Watch | None = None
 

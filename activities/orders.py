@@ -12,25 +12,24 @@ Both runners work through this one class. What is sent twice here would be bough
   anything new is sent.
 - What the venue says is in the ledger before the engine hears of it.
 - Nobody's answer is guessed: an unknown outcome stays unknown until a look-up settles it.
+- Cancels leave before places, and all in the order of the actions. Where a venue takes several by
+  one request (`sending.py`), all of this holds for each of them.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final
 
 from activities.gate import LastGate
+from activities.sending import Sender
 from activities.store.ledger import Ledger
-from activities.store.records import REFUSED
-from domain.errors import (
-    InvalidValueError,
-    NotSentError,
-    RateLimitedError,
-    StoreUnavailableError,
-    UnknownOutcomeError,
-    VenueError,
-)
+from activities.store.records import StoredOrder
+from domain.errors import StoreUnavailableError, VenueError
 from domain.grid.events import (
     Cancel,
     GridAction,
@@ -43,15 +42,9 @@ from domain.grid.events import (
     Surfaced,
 )
 from domain.money import Instrument
-from domain.order_ids import decode
 from domain.orders import OrderReport, OrderRequest, Outcome, Refusal, RefusalReason, Unknown
 from domain.ports import Venue
 
-#: A short wait for the venue's permission is worth it; a longer one is the engine's to know of.
-PATIENCE: Final = timedelta(seconds=2)
-_ATTEMPTS: Final = 4
-#: So many orders share one commit of their markers; the last one must still go out in time.
-_TOGETHER: Final = 8
 _LOOK_AGAIN: Final = 0.2
 _REMEMBERED: Final = 4096
 
@@ -59,6 +52,15 @@ _REMEMBERED: Final = 4096
 def utc_now() -> datetime:
     """Return the wall clock, for markers and look-ups only; no decision of an engine reads it."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Markers:
+    """What came of committing send markers at `at`; `before` is None if there is no ledger."""
+
+    at: datetime
+    before: AbstractSet[str] | None
+    lost: Sequence[StoredOrder] = ()
 
 
 class OrderDesk:
@@ -77,6 +79,7 @@ class OrderDesk:
         self._ledger = ledger
         self._gate = gate
         self._clock = clock
+        self._sender = Sender(venue, clock)
         self._cautious = True
         self._answered: OrderedDict[tuple[str, str, int], None] = OrderedDict()
         self._sent_unmarked: dict[str, datetime] = {}
@@ -86,20 +89,13 @@ class OrderDesk:
     ) -> list[GridEvent]:
         """Carry *actions* out in order and return what came of each, as events for the engine.
 
-        Safe to repeat with the same actions at any time, also after a crash in the middle. Raises
-        StoreUnavailableError only when nothing at all could be done.
+        Safe to repeat with the same actions at any time, also after a crash in the middle. Raises a
+        VenueError or StoreUnavailableError only when nothing was placed.
         """
+        outcomes = await self._cancel_and_look_up(actions)
         requests = [action.request for action in actions if isinstance(action, Place)]
-        surfaced = await self._surface(requests)
-        outcomes: list[Outcome] = []
-        for action in actions:
-            if isinstance(action, Cancel):
-                outcomes.append(await self._cancel(action.symbol, action.client_id))
-            elif isinstance(action, LookUp):
-                outcomes.append(await self._look_up(action.symbol, action.client_id))
-        held_back = surfaced.unsent if surfaced else ()
-        requests = [request for request in requests if request.client_id not in held_back]
-        outcomes += await self._place_all(instrument, requests)
+        placed, surfaced = await self._place_all(instrument, requests)
+        outcomes += placed
         await self._record([*outcomes, *(surfaced.orders if surfaced else ())])
         events = [_as_event(outcome) for outcome in outcomes]
         return events if surfaced is None else [*events, surfaced]
@@ -110,26 +106,18 @@ class OrderDesk:
 
     # --- what nobody remembers ---------------------------------------------------------------
 
-    async def _surface(self, requests: Sequence[OrderRequest]) -> Surfaced | None:
-        """Return what was sent under ids that must be news to the engine; None if there is none.
+    async def _surface(
+        self, lost: Sequence[StoredOrder], requests: Sequence[OrderRequest]
+    ) -> Surfaced | None:
+        """Return *lost* orders as they are at the venue, news to the engine; None if none is there.
 
-        Raises a VenueError if the venue cannot tell what became of it: nothing was done then.
+        Raises a VenueError if the venue cannot tell what became of it: nothing was placed then.
         """
-        keys = [key for request in requests if (key := decode(request.client_id))]
-        if not keys:
-            return None
-        first = min(key.generation for key in keys)
-        try:
-            stored = await self._ledger.orders_from(keys[0].run_tag, first)
-        except StoreUnavailableError:
-            return None  # no entry is sent either, and exits are looked up
-        mine = {request.client_id for request in requests}
-        marked = {order.client_id for order in stored}
-        lost = [o for o in stored if o.client_id not in mine and o.status != REFUSED]
         found = [await self._settle(order.symbol, order.client_id) for order in lost]
         reports = tuple(report for report in found if report is not None)
         if not reports:
             return None
+        marked = await self._ledger.orders([request.client_id for request in requests])
         return Surfaced(reports, tuple(r.client_id for r in requests if r.client_id not in marked))
 
     async def _settle(self, symbol: str, client_id: str) -> OrderReport | None:
@@ -148,28 +136,62 @@ class OrderDesk:
 
     async def _place_all(
         self, instrument: Instrument, requests: Sequence[OrderRequest]
-    ) -> list[Outcome]:
+    ) -> tuple[list[Outcome], Surfaced | None]:
+        """Place *requests*, all orders of one decision, some at a time."""
         if not requests:
-            return []
+            return [], None
         allowed, outcomes = await self._pass_gate(instrument, requests)
-        for start in range(0, len(allowed), _TOGETHER):
-            outcomes += await self._place_together(allowed[start : start + _TOGETHER])
-        self._cautious = False
-        return outcomes
+        size, surfaced = self._sender.together, None
+        markers = await self._mark(allowed[:size], decided=requests)
+        if markers.lost:
+            surfaced = await self._surface(markers.lost, requests)
+            unsent = surfaced.unsent if surfaced else ()
+            allowed = [each for each in allowed if each.client_id not in unsent]
+            outcomes = [each for each in outcomes if each.client_id not in unsent]
+            markers = await self._mark(allowed[:size])
+        for start in range(0, len(allowed), size):
+            some = allowed[start : start + size]
+            outcomes += await self._place(some, markers if not start else await self._mark(some))
+        self._cautious = self._cautious and not allowed
+        return outcomes, surfaced
 
-    async def _place_together(self, requests: Sequence[OrderRequest]) -> list[Outcome]:
-        marked_at = self._clock()
+    async def _mark(
+        self, requests: Sequence[OrderRequest], *, decided: Sequence[OrderRequest] = ()
+    ) -> _Markers:
+        """Commit the send markers of *requests*, unless orders come to light first.
+
+        Those are what was sent instead of *decided*; one transaction asks for them and marks.
+        """
+        at = self._clock()
         try:
-            known = await self._ledger.mark_sending(self._account, requests, marked_at)
+            marked = await self._ledger.mark_decided(self._account, requests, at, decided=decided)
         except StoreUnavailableError:
+            return _Markers(at, None, await self._lost(decided))
+        return _Markers(at, marked.before, marked.lost)
+
+    async def _lost(self, decided: Sequence[OrderRequest]) -> Sequence[StoredOrder]:
+        """Return what was sent instead of *decided*, of a ledger that can perhaps be read."""
+        try:
+            return await self._ledger.unremembered(decided)
+        except StoreUnavailableError:
+            return ()  # no entry is sent either, and exits are looked up
+
+    async def _place(self, requests: Sequence[OrderRequest], markers: _Markers) -> list[Outcome]:
+        if markers.before is None:
             return [await self._send_unmarked(request) for request in requests]
-        outcomes: list[Outcome] = []
+        outcomes: dict[str, Outcome] = {}
+        unsent: list[OrderRequest] = []
         for request in requests:
-            first = None
-            if request.client_id in known or self._cautious:
-                first = await self._look_up_first(request, sent_before=request.client_id in known)
-            outcomes.append(first if first is not None else await self._send(request, marked_at))
-        return outcomes
+            sent_before, first = request.client_id in markers.before, None
+            if sent_before or self._cautious:
+                first = await self._look_up_first(request, sent_before=sent_before)
+            if first is None:
+                unsent.append(request)
+            else:
+                outcomes[request.client_id] = first
+        for outcome in await self._sender.send(unsent, markers.at):
+            outcomes[outcome.client_id] = outcome
+        return [outcomes[request.client_id] for request in requests]
 
     async def _pass_gate(
         self, instrument: Instrument, requests: Sequence[OrderRequest]
@@ -208,7 +230,8 @@ class OrderDesk:
         if found is not None:
             return found
         self._sent_unmarked[request.client_id] = self._clock()
-        return await self._send(request, self._clock())
+        (outcome,) = await self._sender.send([request], self._clock())
+        return outcome
 
     async def _may_still_arrive(self, client_id: str) -> bool:
         """Return whether a sending of *client_id* could yet be executed; yes, if nobody knows."""
@@ -221,49 +244,26 @@ class OrderDesk:
             sent_at = stored.sent_at if stored else None
         return sent_at is not None and self._clock() - sent_at <= self._venue.arrival_limit
 
-    async def _send(self, request: OrderRequest, marked_at: datetime) -> Outcome:
-        waited = timedelta(0)
-        for attempt in range(_ATTEMPTS):
-            limit = self._venue.arrival_limit
-            if limit and self._clock() - marked_at > limit / 2:
-                # Somebody else may by now believe this order can no longer arrive: let it not.
-                return Unknown(request.client_id, "not sent in time")
-            try:
-                return await self._venue.place(request)
-            except RateLimitedError as error:
-                pause = error.retry_after
-                if waited + pause > PATIENCE:
-                    return _refused(request, f"rate limited for {pause.total_seconds():g} s")
-            except NotSentError as error:
-                pause = timedelta(milliseconds=50 * 2**attempt)
-                if attempt == _ATTEMPTS - 1:
-                    return _refused(request, f"the venue could not be reached: {error}")
-            except UnknownOutcomeError as error:
-                return await self._find(request, str(error))
-            except VenueError as error:
-                return Unknown(request.client_id, str(error))
-            except InvalidValueError as error:  # the venue could make nothing of it
-                return Refusal(request.client_id, RefusalReason.INVALID, str(error))
-            waited += pause
-            await asyncio.sleep(pause.total_seconds())
-        return _refused(request, "rate limited again and again")
-
-    async def _find(self, request: OrderRequest, why: str) -> Outcome:
-        """Ask once for an order whose answer was lost, which mostly settles it."""
-        try:
-            found = await self._venue.look_up(request.symbol, request.client_id)
-        except VenueError as error:
-            return Unknown(request.client_id, f"{why}; and the look-up failed: {error}")
-        return found if found is not None else Unknown(request.client_id, why)
-
     # --- cancels and look-ups ----------------------------------------------------------------
 
-    async def _cancel(self, symbol: str, client_id: str) -> Outcome:
-        try:
-            report = await self._venue.cancel(symbol, client_id)
-        except VenueError as error:
-            return Unknown(client_id, f"the cancel was not answered: {error}")
-        return report if report is not None else await self._look_up(symbol, client_id)
+    async def _cancel_and_look_up(self, actions: Sequence[GridAction]) -> list[Outcome]:
+        """Do these in order; cancels that stand next to each other may go by one request."""
+        firsts = [each for each in actions if isinstance(each, Cancel | LookUp)]
+        outcomes: list[Outcome] = []
+        for (kind, symbol), group in groupby(firsts, key=lambda each: (type(each), each.symbol)):
+            client_ids = [each.client_id for each in group]
+            if kind is Cancel:
+                outcomes += await self._cancel(symbol, client_ids)
+            else:
+                outcomes += [await self._look_up(symbol, each) for each in client_ids]
+        return outcomes
+
+    async def _cancel(self, symbol: str, client_ids: Sequence[str]) -> list[Outcome]:
+        told = await self._sender.cancel(symbol, client_ids)
+        return [
+            _ended(outcome) if outcome else await self._look_up(symbol, client_id)
+            for client_id, outcome in zip(client_ids, told, strict=True)
+        ]
 
     async def _look_up(self, symbol: str, client_id: str) -> Outcome:
         try:
@@ -305,8 +305,11 @@ def _as_event(outcome: Outcome) -> GridEvent:
     return OutcomeUnknown(outcome)
 
 
-def _refused(request: OrderRequest, message: str) -> Refusal:
-    return Refusal(request.client_id, RefusalReason.OTHER, message)
+def _ended(outcome: Outcome) -> Outcome:
+    """Return what came of a cancel: while the order works on, nobody knows what will."""
+    if isinstance(outcome, OrderReport) and outcome.status.working:
+        return Unknown(outcome.client_id, "it was to be canceled, and still works")
+    return outcome
 
 
 def _unrecordable(request: OrderRequest) -> Refusal:

@@ -27,6 +27,7 @@ from activities.store.ledger import Ledger
 from activities.store.records import RunStatus
 from domain.errors import RateLimitedError, TradingError
 from domain.grid.events import GridEvent, Resynced
+from domain.money import Instrument
 from domain.ports import Venue
 
 _BEAT: Final = 0.25
@@ -54,6 +55,8 @@ class RunActivities:
         self._books = books
         self._client = client
         self._ensure_feed = ensure_feed
+        #: By run tag: what a run counts in was fixed at its start, and need not travel each time.
+        self._instruments: dict[str, Instrument] = {}
 
     def all(self) -> list[Callable[..., Awaitable[Any]]]:
         """Return the activities for a worker."""
@@ -93,7 +96,15 @@ class RunActivities:
             if asked.watch is not None:
                 run = asked.run
                 await self._books.watch(run.run_id, run.run_id, run.tag, asked.watch)
-            return await _beating(self._orders.submit(asked.instrument, asked.actions))
+            instrument = await self._instrument(asked.run)
+            return await _beating(self._orders.submit(instrument, asked.actions))
+
+    async def _instrument(self, run: RunKey) -> Instrument:
+        known = self._instruments.get(run.tag)
+        if known is None:
+            known = await self._books.instrument(run.run_id, run.symbol)
+            self._instruments[run.tag] = known
+        return known
 
     @activity.defn(name="resync")
     async def resync(self, run: RunKey) -> Resynced:
@@ -105,7 +116,9 @@ class RunActivities:
     async def finish(self, run: RunKey) -> Books | None:
         """Close the books of a run; tried until it works."""
         async with _as_failures(for_good=False):
-            return await _beating(self._books.finish(run.run_id, run.symbol))
+            books = await _beating(self._books.finish(run.run_id, run.symbol))
+            self._instruments.pop(run.tag, None)
+            return books
 
     @activity.defn(name="note")
     async def note(self, asked: NoteInput) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from activities.store.ledger import Ledger
+from activities.store.transactions import Transactions
 from activities.venues.paper import PaperMarket, PaperVenue
 from bench import markets
 from domain.order_ids import OrderKey, decode
@@ -50,10 +51,10 @@ class TimedLedger(Ledger):
 
     seconds = 0.0
 
-    def _transact(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    def _transact(self, where: Transactions, work: Callable[[Connection], _T]) -> _T:
         began = time.perf_counter()
         try:
-            return super()._transact(engine, work)
+            return super()._transact(where, work)
         finally:
             self.seconds += time.perf_counter() - began
 

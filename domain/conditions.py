@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from domain.limiter import Rate, Usage
 from domain.market import Balance, Position
 from domain.money import Price
 from domain.orders import OrderReport, OrderRequest, Outcome
@@ -54,8 +55,58 @@ class MarkPrice:
     funding_rate: Decimal | None = None
 
 
-class FullVenue(Venue, Protocol):
-    """A venue with all that it can do besides the core's needs."""
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an account's key may do at its venue; None: the venue does not tell.
+
+    `obstacle` is why the account itself cannot trade this kind of market, whatever its key may do.
+    """
+
+    trade: bool | None
+    withdraw: bool | None
+    ip_bound: bool | None = None
+    expires_at: datetime | None = None
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """How far the venue's clock is ahead of ours, from one question that took `round_trip`.
+
+    The offset is exact to half of the round trip.
+    """
+
+    offset: timedelta
+    round_trip: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The limits that requests of this process are kept to, and how long none may leave.
+
+    `orders` is what the account is set to, for orders and cancels together; `most_orders` is what
+    the venue is documented to take.
+    """
+
+    orders: Usage
+    most_orders: Rate
+    others: Sequence[Usage]
+    paused: timedelta
+
+
+@runtime_checkable
+class BatchVenue(Protocol):
+    """A venue that takes several orders by one request."""
+
+    @property
+    def place_batch_of(self) -> int:
+        """How many orders one request to place may carry; 0 or 1 where there is no such request."""
+        ...
+
+    @property
+    def cancel_batch_of(self) -> int:
+        """How many orders one request to cancel may name; 0 or 1 where there is no such request."""
+        ...
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> Sequence[Outcome]:
         """Place orders of one symbol; one outcome each, in their order, and none ends the others.
@@ -73,6 +124,10 @@ class FullVenue(Venue, Protocol):
         """
         ...
 
+
+class FullVenue(Venue, BatchVenue, Protocol):
+    """A venue with all that it can do besides the core's needs."""
+
     async def terms(self, symbol: str) -> Terms:
         """Return leverage and position mode; spot has leverage 1."""
         ...
@@ -83,6 +138,18 @@ class FullVenue(Venue, Protocol):
 
     async def set_one_way(self) -> None:
         """Let each symbol have one position; nothing happens if it is so already."""
+        ...
+
+    async def key_rights(self) -> KeyRights:
+        """Return what the key may do, as the venue tells it."""
+        ...
+
+    async def clock(self) -> ClockReading:
+        """Compare the venue's clock with ours, by one public question."""
+        ...
+
+    def rate_limits(self) -> RateLimits:
+        """Return the limits, and what of them was used as we and the venue counted it."""
         ...
 
     async def day_statistics(self) -> Sequence[DayStatistics]:

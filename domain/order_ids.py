@@ -14,6 +14,7 @@ update finds its slot by decoding the id, even when all local state is lost.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -22,6 +23,8 @@ from domain.errors import InvalidValueError
 _MARK: Final = "q"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TAG, _KEY, _GENERATION, _CHECK = 8, 9, 6, 2
+#: One id is read several times on its way; more than one account has open anywhere.
+_READ: Final = 8192
 LENGTH: Final = 1 + _TAG + 1 + _KEY + _GENERATION + _CHECK
 
 
@@ -69,6 +72,7 @@ def encode(order: OrderKey) -> str:
     return body + _checksum(body)
 
 
+@lru_cache(_READ)
 def decode(client_id: str) -> OrderKey | None:
     """Return what *client_id* says, or None if it is not one of ours."""
     body, check = client_id[:-_CHECK], client_id[-_CHECK:]

@@ -4,10 +4,17 @@ Temporal makes a converter for each workflow it keeps, and pydantic's keeps an a
 it meets: a run would spend half a megabyte and a tenth of a second on what every other has too.
 """
 
-from typing import Final
+import contextlib
+from typing import Any, Final
 
+from pydantic import ValidationError
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DataConverter
+
+from activities.messages import Books, FeedBatch, Prepared
+from domain.grid.events import GridEvent, Resynced
+from domain.grid.spec import GridSpec
+from workflows.messages import Command, GridRunInput, ReconfigureGrid, StopGrid
 
 _SHARED: Final = PydanticPayloadConverter()
 
@@ -21,3 +28,29 @@ class SharedPayloadConverter(CompositePayloadConverter):
 
 #: The same JSON as `temporalio.contrib.pydantic.pydantic_data_converter`.
 DATA_CONVERTER: Final = DataConverter(payload_converter_class=SharedPayloadConverter)
+
+#: What workflows read: arguments, signals, updates, answers of activities.
+_READ: Final[tuple[Any, ...]] = (
+    GridRunInput,
+    GridSpec,
+    FeedBatch,
+    Prepared,
+    Resynced,
+    list[GridEvent],
+    Books | None,
+    Command,
+    StopGrid,
+    ReconfigureGrid,
+)
+
+
+def learn_messages() -> None:
+    """Make the adapters of all that workflows read, before a workflow waits for one.
+
+    The first use of a type costs some 100 ms of CPU. On a machine that is out of breath that is
+    long enough for Temporal to take a workflow for deadlocked and its task away.
+    """
+    (nothing,) = _SHARED.to_payloads([None])
+    for message in _READ:
+        with contextlib.suppress(ValidationError):  # of the value; the adapter is kept
+            _SHARED.from_payload(nothing, message)

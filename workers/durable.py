@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.store.ledger import Ledger
+from workers.converter import learn_messages
 from workers.settings import Settings
 from workers.wiring import (
     Desks,
@@ -28,12 +29,13 @@ from workflows.names import account_queue
 _log: Final = logging.getLogger(__name__)
 
 
-def account_worker(client: Client, desks: Desks) -> Worker:
-    """Return the worker of one account: its runs, their activities and its feed."""
+def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) -> Worker:
+    """Return the worker of one account: its runs, which are of class *grid*, and its feed."""
+    learn_messages()
     return Worker(
         client,
         task_queue=account_queue(desks.account),
-        workflows=[GridRun, FeedRun],
+        workflows=[grid, FeedRun],
         activities=activities_of(desks, client).all(),
         workflow_runner=workflow_runner(),
         # A worker that was killed is missed after this long; one that is only busy replays.

@@ -7,9 +7,17 @@ import json
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -42,6 +50,9 @@ class AccountSettings(BaseModel):
     venue: str = PAPER
     #: Of paper: where it is reached, if not at the common address.
     address: str | None = None
+    #: Of paper: the venue whose real market a local stack's exchange follows, live; None: a made
+    #: market.
+    feed: str | None = None
     #: No entry of more than this much quote leaves; None: any size. The last gate sees to it.
     max_order_notional: Decimal | None = Field(default=None, gt=0)
     market: MarketKind = MarketKind.PERPETUAL
@@ -69,6 +80,21 @@ class AccountSettings(BaseModel):
             # The value stays out of the message, as that of any setting.
             raise InvalidValueError(f"must be one of {', '.join((PAPER, *VENUES))}")
         return venue
+
+    @field_validator("feed")
+    @classmethod
+    def _can_be_followed(cls, feed: str | None) -> str | None:
+        if feed is not None and feed not in VENUES:
+            raise InvalidValueError(f"must be one of {', '.join(VENUES)}")
+        return feed
+
+    @model_validator(mode="after")
+    def _follows_on_paper_only(self) -> Self:
+        if self.feed is not None and self.venue != PAPER:
+            raise InvalidValueError(
+                f"feed belongs to venue=paper, was with venue={self.venue}: that one trades there"
+            )
+        return self
 
 
 class Settings(BaseSettings):

@@ -180,6 +180,7 @@ class SimpleRun:
             if decided.state is not self._state:
                 self._commit(decided.state)
             todo.extend(await self._perform(decided.actions))
+        self._look_again_if_unknown()
         self._store.flush()
 
     def _commit(self, state: GridState) -> None:
@@ -199,9 +200,7 @@ class SimpleRun:
         if not orders:
             return ()
         instrument = self.state.config.instrument
-        outcomes = await self._patiently(lambda: self._desks.orders.submit(instrument, orders))
-        self._look_again_if_unknown()
-        return outcomes
+        return await self._patiently(lambda: self._desks.orders.submit(instrument, orders))
 
     def _start_resync(self) -> None:
         self._must_resync = True  # also while one is under way: it may have looked too early

@@ -4,20 +4,33 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from activities.venues.ccxt.registry import quirks_of
 from activities.venues.remote import RemoteVenue
+from domain.conditions import FullVenue
 from domain.errors import InvalidValueError
 from domain.limiter import Rate
+from domain.money import MarketKind
 from domain.ports import Venue
 from workers.settings import PAPER, AccountSettings, Settings
 
+if TYPE_CHECKING:
+    from activities.store.ledger import Ledger
+    from activities.venues.ccxt.hosts import Local
+    from activities.venues.ccxt.venue import CcxtVenue
+
 
 @asynccontextmanager
-async def open_venue(settings: Settings, account: str) -> AsyncIterator[Venue]:
+async def open_venue(
+    settings: Settings, account: str, ledger: "Ledger | None" = None
+) -> AsyncIterator[Venue]:
     """Yield the venue of *account*.
+
+    Its rates are shared with all who use *ledger*. Without one, which is for those who only look,
+    what is asked comes on top of that.
 
     Raises InvalidValueError for an unknown venue, and for keys that are missing or unsafe.
     """
@@ -26,10 +39,20 @@ async def open_venue(settings: Settings, account: str) -> AsyncIterator[Venue]:
         async with RemoteVenue(settings.address_of(account), account) as paper:
             yield paper
         return
-    _refuse_unmeant(account, known)
+    async with open_gateway(account, known) as venue:
+        if ledger is None:
+            yield venue
+            return
+        async with venue.share_rates(ledger):
+            yield venue
+
+
+@asynccontextmanager
+async def open_gateway(account: str, known: AccountSettings) -> AsyncIterator["CcxtVenue"]:
+    """Yield a venue other than paper, signed in as *account*; raises as `open_venue`."""
+    refuse_unmeant(account, known)
     # Only those who trade at a real venue pay for its library.
     from activities.venues.ccxt.credentials import Credentials  # noqa: PLC0415
-    from activities.venues.ccxt.hosts import Local  # noqa: PLC0415
     from activities.venues.ccxt.venue import CcxtVenue  # noqa: PLC0415
 
     quirks = quirks_of(known.venue, known.market)
@@ -40,13 +63,24 @@ async def open_venue(settings: Settings, account: str) -> AsyncIterator[Venue]:
         passphrase,
         known.uid,
     )
-    local = Local(*_local(account, known)) if known.local else None
+    local = local_of(account, known.local, known.authority)
     orders = Rate(known.orders_per_second, timedelta(seconds=1))
     async with CcxtVenue(quirks, credentials, local=local, orders=orders) as venue:
         yield venue
 
 
-def _refuse_unmeant(account: str, known: AccountSettings) -> None:
+@asynccontextmanager
+async def open_public(
+    name: str, kind: MarketKind, local: "Local | None" = None
+) -> AsyncIterator[FullVenue]:
+    """Yield the venue *name* without keys: only what anybody may see can be asked."""
+    from activities.venues.ccxt.venue import CcxtVenue  # noqa: PLC0415 - as above
+
+    async with CcxtVenue(quirks_of(name, kind), None, local=local) as venue:
+        yield venue
+
+
+def refuse_unmeant(account: str, known: AccountSettings) -> None:
     """Raise InvalidValueError unless it is said which exchange is meant, local or real."""
     if known.local is None and not known.real:
         prefix = f"OPENSQT_ACCOUNTS__{account.upper()}"
@@ -79,16 +113,23 @@ def _secret(name: str, text: SecretStr | None, path: Path | None) -> SecretStr |
     return text if path is None else read_secret(path)
 
 
-def _local(account: str, known: AccountSettings) -> tuple[str, int, Path]:
-    host, _, port = (known.local or "").rpartition(":")
+def local_of(account: str, address: str | None, authority: Path | None) -> "Local | None":
+    """Return the local exchange that *account* names; None if it names none.
+
+    Raises InvalidValueError for an address that is none, and if it has no authority.
+    """
+    from activities.venues.ccxt.hosts import Local  # noqa: PLC0415 - as above
+
+    if address is None:
+        return None
+    host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise InvalidValueError(
-            f"local of account {account} must be HOST:PORT, such as 127.0.0.1:8443, "
-            f"was {known.local}"
+            f"local of account {account} must be HOST:PORT, such as 127.0.0.1:8443, was {address}"
         )
-    if known.authority is None:
+    if authority is None:
         raise InvalidValueError(
             f"account {account} is local and needs the authority of that exchange: "
             "authority.pem in its data directory"
         )
-    return host, int(port), known.authority
+    return Local(host, int(port), authority)

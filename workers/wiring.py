@@ -47,7 +47,7 @@ def desks(account: str, venue: Venue, ledger: Ledger, gate: LastGate | None = No
 async def account_desks(settings: Settings, account: str, ledger: Ledger) -> AsyncIterator[Desks]:
     """Yield the desks of *account* at the venue that the settings name."""
     gate = SizeGate(settings.account(account).max_order_notional)
-    async with open_venue(settings, account) as venue:
+    async with open_venue(settings, account, ledger) as venue:
         yield desks(account, venue, ledger, gate)
 
 

@@ -154,6 +154,7 @@ class GridRun:
             decided = step(self._grid, todo.popleft())
             self._state = decided.state  # before the first await, so that queries see it
             todo.extend(await self._perform(decided.actions))
+        self._look_again_if_unknown()
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
@@ -167,11 +168,10 @@ class GridRun:
         changed = self._watch_to_tell()
         if not orders and changed is None:
             return []
-        asked = SubmitInput(self._key(), self._grid.config.instrument, tuple(orders), changed)
+        asked = SubmitInput(self._key(), tuple(orders), changed)
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
-        self._look_again_if_unknown()
         return outcomes
 
     def _watch_to_tell(self) -> Watch | None:

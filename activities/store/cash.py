@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from activities.store.orders import fills_of_tag, stray_steps
-from activities.store.records import Run
-from activities.store.runs import list_runs
+from activities.store.records import Run, Span
+from activities.store.runs import spans
 from activities.store.schema import balances, funding_payments, transfers, watermarks
 from activities.store.statements import insert_into
 from domain.accounting import RunAccount, Transfer, fold
@@ -105,27 +105,27 @@ def account_of_run(connection: Connection, of: Run) -> RunAccount:
             f"(tick {of.instrument.tick_size}, lot {of.instrument.lot_size} of {of.symbol}): the "
             "venue changed them; stop the run and start a new one"
         )
-    peers = list_runs(connection, of.account)
+    funding, moved = _funding(connection, of), _transfers(connection, of)
+    peers = spans(connection, of.account) if funding or moved else []
     neighbours = [peer for peer in peers if peer.symbol == of.symbol]
     return fold(
         of.instrument,
         fills_of_tag(connection, of.tag),
-        [p for p in _funding(connection, of) if _owner(neighbours, p.at) == of.run_id],
-        [t for t in _transfers(connection, of) if _owner(peers, t.at) == of.run_id],
+        [payment for payment in funding if _owner(neighbours, payment.at) == of.run_id],
+        [transfer for transfer in moved if _owner(peers, transfer.at) == of.run_id],
     )
 
 
-def _owner(peers: Sequence[Run], at: datetime) -> str | None:
+def _owner(peers: Sequence[Span], at: datetime) -> str | None:
     """Return the run that money moved at *at* belongs to; *peers* are oldest first."""
-    for peer in reversed(peers):
-        if peer.opened_at <= at and (peer.closed_at is None or at <= peer.closed_at):
-            return peer.run_id
-    return None
+    return next((peer.run_id for peer in reversed(peers) if peer.covers(at)), None)
 
 
 def _funding(connection: Connection, of: Run) -> list[FundingPayment]:
     query = select(funding_payments).where(
-        funding_payments.c.account == of.account, funding_payments.c.symbol == of.symbol
+        funding_payments.c.account == of.account,
+        funding_payments.c.symbol == of.symbol,
+        _while_open(funding_payments.c.at, of),
     )
     return [
         FundingPayment(row.payment_id, row.symbol, row.amount, row.at)
@@ -134,11 +134,18 @@ def _funding(connection: Connection, of: Run) -> list[FundingPayment]:
 
 
 def _transfers(connection: Connection, of: Run) -> list[Transfer]:
-    query = select(transfers).where(transfers.c.account == of.account)
+    query = select(transfers).where(
+        transfers.c.account == of.account, _while_open(transfers.c.at, of)
+    )
     return [
         Transfer(row.transfer_id, row.asset, row.amount, row.at)
         for row in connection.execute(query)
     ]
+
+
+def _while_open(at: Any, of: Run) -> Any:
+    since = at >= of.opened_at
+    return since if of.closed_at is None else and_(since, at <= of.closed_at)
 
 
 def _add(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -> int:

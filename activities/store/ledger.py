@@ -7,36 +7,36 @@ without harm.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from activities.store import cash, orders, runs
+from activities.store import cash, markers, orders, runs, shares
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
+from activities.store.recorded import Recorded
 from activities.store.records import (
     AuditEntry,
     EquityRecord,
+    Marked,
     RiskEvent,
     Run,
     RunStatus,
     StoredOrder,
     Watch,
 )
+from activities.store.transactions import Transactions
 from domain.accounting import RunAccount, Transfer
 from domain.errors import InvalidValueError
-from domain.market import Balance, FundingPayment
+from domain.market import AccountView, Balance, FundingPayment
 from domain.money import Instrument
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 
 _T = TypeVar("_T")
-#: More orders than one account has open anywhere; some megabytes.
-_REMEMBERED: Final = 8192
 
 
 class Ledger:
@@ -44,13 +44,15 @@ class Ledger:
 
     def __init__(self, engine: Engine, where: str, relaxed: Engine | None = None) -> None:
         """Write through *engine*, and what a venue can tell again through *relaxed*, if given."""
-        self._engine = engine
-        self._relaxed = relaxed or engine
-        self._reader = read_only(engine)
         self._where = where
         self._inline = engine.dialect.name == "sqlite"
+        self._engines = (engine, relaxed or engine)
+        self._writer, self._relaxed = (Transactions(e, keep=self._inline) for e in self._engines)
+        self._reader = Transactions(read_only(engine), keep=self._inline)
         self._instruments = Instruments()
-        self._recorded: OrderedDict[tuple[str, str], OrderReport] = OrderedDict()
+        #: Only a file of our own is trusted to keep what was written: a PostgreSQL server may come
+        #: back from a failover with less.
+        self._recorded = Recorded() if self._inline else None
 
     @classmethod
     def open(
@@ -74,8 +76,10 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._engine.dispose()
-        self._relaxed.dispose()
+        for transactions in (self._reader, self._relaxed, self._writer):
+            transactions.let_go()
+        for engine in self._engines:
+            engine.dispose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,6 +145,10 @@ class Ledger:
         """Return runs, oldest first; only those of *account*, only those in one of *statuses*."""
         return await self._read(lambda c: runs.list_runs(c, account, statuses))
 
+    async def alone(self, run: Run) -> bool:
+        """Return whether no other run has been open on the account of *run* since that began."""
+        return await self._read(lambda c: runs.alone(c, run))
+
     async def runs_by_tag(self, tags: Iterable[str]) -> dict[str, Run]:
         """Return the runs that the given run tags belong to; unknown tags are absent."""
         wanted = list(tags)
@@ -156,8 +164,34 @@ class Ledger:
         Returns the client ids that already had a marker or a report: perhaps sent, so look them up.
         """
         return await self._write(
-            lambda c: orders.mark_sending(c, account, requests, at, self._instruments)
+            lambda c: markers.mark_sending(c, account, requests, at, self._instruments)
         )
+
+    async def mark_decided(
+        self,
+        account: str,
+        requests: Sequence[OrderRequest],
+        at: datetime,
+        *,
+        decided: Sequence[OrderRequest],
+    ) -> Marked:
+        """Commit send markers as `mark_sending` does, unless `unremembered` finds orders first.
+
+        *decided* are all orders of the decision that *requests* are of.
+        """
+        return await self._write(
+            lambda c: markers.mark_decided(
+                c, account, requests, at, self._instruments, decided=decided
+            )
+        )
+
+    async def unremembered(self, decided: Sequence[OrderRequest]) -> list[StoredOrder]:
+        """Return the orders that were sent instead of *decided*, or after them.
+
+        The decision that sent them got lost: its generations are used again in *decided*, which are
+        all orders of one decision of one run.
+        """
+        return await self._read(lambda c: markers.unremembered(c, decided))
 
     async def record_reports(self, account: str, reports: Iterable[OrderReport]) -> int:
         """Merge order reports and the fills they carry; return how many fills were new.
@@ -167,13 +201,16 @@ class Ledger:
         only ones newer than the watermark (one log, written in order, is flushed before the
         watermark is), and those the next resync asks for again. So a fill waits for no disk.
         """
-        told = self._unrecorded(account, reports)
+        told = list(reports)
+        if self._recorded:
+            told = self._recorded.new_reports(account, told)
         if not told:
             return 0
         added = await self._run(
             self._relaxed, lambda c: orders.record_reports(c, account, told, self._instruments)
         )
-        self._remember(account, told)
+        if self._recorded:
+            self._recorded.add(account, told, ())
         return added
 
     async def record_refusals(
@@ -187,6 +224,24 @@ class Ledger:
         """Add fills, also those of others; return how many were new."""
         told = list(fills)
         return await self._write(lambda c: orders.record_fills(c, account, told, self._instruments))
+
+    async def record_view(self, account: str, symbol: str, view: AccountView) -> None:
+        """Record all that *view* shows, and that everything on *symbol* is recorded up to it."""
+        told, traded = view.orders, view.fills
+        if self._recorded:
+            told = tuple(self._recorded.new_reports(account, told))
+            traded = tuple(self._recorded.new_fills(account, traded))
+
+        def work(connection: Connection) -> None:
+            orders.record_reports(connection, account, told, self._instruments)
+            orders.record_fills(connection, account, traded, self._instruments)
+            cash.record_funding(connection, account, view.funding)
+            cash.record_balances(connection, account, view.balances, view.at)
+            cash.advance_watermark(connection, account, symbol, view.at)
+
+        await self._write(work)
+        if self._recorded:
+            self._recorded.add(account, told, traded)
 
     async def order(self, client_id: str) -> StoredOrder | None:
         """Return the order of that id, or None if there is not even a send marker."""
@@ -204,10 +259,6 @@ class Ledger:
             return orders.orders_of_tag(connection, tag, unsettled=unsettled)
 
         return await self._read(work)
-
-    async def orders_from(self, tag: str, generation: int) -> list[StoredOrder]:
-        """Return the orders of the run with *tag* from *generation* on, the first ones first."""
-        return await self._read(lambda c: orders.orders_from(c, tag, generation))
 
     async def fills_of_run(self, run_id: str) -> list[Fill]:
         """Return all fills of a run, oldest first."""
@@ -299,42 +350,42 @@ class Ledger:
         """Return the newest risk events of an account, newest first."""
         return await self._read(lambda c: runs.list_risk(c, account, limit))
 
-    # ---- what is recorded already
+    # ---- who shares the rates of an account: see `shares`. Power loss ends them all anyway.
 
-    def _unrecorded(self, account: str, reports: Iterable[OrderReport]) -> list[OrderReport]:
-        """Return *reports* without those that were the last ones recorded of their orders.
+    async def join_rates(
+        self, scopes: Sequence[str], process: str, now: datetime
+    ) -> tuple[Mapping[str, int], shares.Others]:
+        """Add *process* to those who share what is counted in *scopes*."""
+        return await self._run(self._relaxed, lambda c: shares.come(c, scopes, process, now))
 
-        Every comparison with a venue shows every open order of the account again. Only a file of
-        our own is trusted so: a PostgreSQL server may come back from a failover with less.
-        """
-        if not self._inline:
-            return list(reports)
-        return [r for r in reports if self._recorded.get((account, r.client_id)) != r]
+    async def renew_rates(
+        self, seats: Mapping[str, shares.Seat], now: datetime, paused_until: datetime | None
+    ) -> shares.Others | None:
+        """Renew leases and return the rows of others; None if one of ours is gone."""
+        return await self._run(self._relaxed, lambda c: shares.renew(c, seats, now, paused_until))
 
-    def _remember(self, account: str, reports: Iterable[OrderReport]) -> None:
-        for report in reports:
-            key = (account, report.client_id)
-            self._recorded[key] = report
-            self._recorded.move_to_end(key)
-        while len(self._recorded) > _REMEMBERED:
-            self._recorded.popitem(last=False)
+    async def leave_rates(
+        self, numbers: Mapping[str, int], now: datetime, paused_until: datetime | None
+    ) -> None:
+        """Give the parts of a process free."""
+        await self._run(self._relaxed, lambda c: shares.end(c, numbers, now, paused_until))
 
     # ---- transactions
 
     async def _write(self, work: Callable[[Connection], _T]) -> _T:
-        return await self._run(self._engine, work)
+        return await self._run(self._writer, work)
 
     async def _read(self, work: Callable[[Connection], _T]) -> _T:
         return await self._run(self._reader, work)
 
-    async def _run(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    async def _run(self, where: Transactions, work: Callable[[Connection], _T]) -> _T:
         if self._inline:
-            return self._transact(engine, work)
-        return await asyncio.to_thread(self._transact, engine, work)
+            return self._transact(where, work)
+        return await asyncio.to_thread(self._transact, where, work)
 
-    def _transact(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
-        with store_errors(self._where), engine.begin() as connection:
-            return work(connection)
+    def _transact(self, where: Transactions, work: Callable[[Connection], _T]) -> _T:
+        with store_errors(self._where):
+            return where.run(work)
 
 
 def _known(connection: Connection, run_id: str) -> Run:

@@ -1,4 +1,4 @@
-"""Orders and fills: markers before a send, reports merged so that old news changes nothing.
+"""Orders and fills: reports are merged so that old news changes nothing.
 
 Every function takes a connection; the transaction is the caller's. All may be repeated.
 """
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Row,
     Table,
     and_,
-    bindparam,
     case,
     desc,
     func,
@@ -26,7 +25,7 @@ from sqlalchemy import (
 from activities.store.instruments import Instruments
 from activities.store.records import REFUSED, SENDING, StoredOrder
 from activities.store.schema import RANKS, fills, orders
-from activities.store.statements import insert_in
+from activities.store.statements import insert_in, parameters
 from domain.money import Price, Quantity
 from domain.order_ids import decode
 from domain.orders import Fill, OrderReport, OrderRequest, OrderType, Refusal, RefusalReason, Side
@@ -34,30 +33,6 @@ from domain.orders import Fill, OrderReport, OrderRequest, OrderType, Refusal, R
 _OPEN = RANKS["open"]
 _PARTIAL = RANKS["partially_filled"]
 _IN_CHUNK = 500  # ids in one IN (...): far below any database's limit of parameters
-
-
-#: Asked before every batch of orders, so it is built once.
-_FROM = (
-    select(orders)
-    .where(orders.c.run_tag == bindparam("tag"), orders.c.generation >= bindparam("first"))
-    .order_by(orders.c.generation, orders.c.client_id)
-)
-
-
-def mark_sending(
-    connection: Connection,
-    account: str,
-    requests: Sequence[OrderRequest],
-    at: datetime,
-    instruments: Instruments,
-) -> set[str]:
-    """Add a send marker for each request; return the ids that already had one, perhaps sent."""
-    if not requests:
-        return set()
-    rows = [_marker(connection, account, request, at, instruments) for request in requests]
-    rows.sort(key=lambda row: str(row["client_id"]))
-    added = connection.execute(_add_markers(connection.dialect.name), rows).scalars()
-    return {request.client_id for request in requests}.difference(added)
 
 
 def record_reports(
@@ -73,7 +48,7 @@ def record_reports(
     ours = sorted((r for r in told if decode(r.client_id)), key=lambda r: r.client_id)
     if ours:
         rows = [_reported(connection, account, report, instruments) for report in ours]
-        connection.execute(_merge(connection.dialect.name), rows)
+        connection.execute(_merge(connection.dialect.name), parameters(rows))
     return record_fills(connection, account, (r.fill for r in told if r.fill), instruments)
 
 
@@ -106,7 +81,7 @@ def record_fills(
     rows = [_fill_row(connection, account, fill, instruments) for fill in new]
     if not rows:
         return 0
-    added = connection.execute(_add_fills(connection.dialect.name), rows).all()
+    added = connection.execute(_add_fills(connection.dialect.name), parameters(rows)).all()
     fresh = {(fill_id, side) for fill_id, side in added}
     known = [row for row in rows if (row["fill_id"], row["side"]) not in fresh]
     _name_anonymous(connection, [row for row in known if row["client_id"]])
@@ -116,7 +91,7 @@ def record_fills(
 def order(connection: Connection, client_id: str) -> StoredOrder | None:
     """Return the order of that id, or None if there is not even a marker."""
     row = connection.execute(select(orders).where(orders.c.client_id == client_id)).first()
-    return None if row is None else _order(row)
+    return None if row is None else stored_order(row)
 
 
 def orders_by_id(connection: Connection, client_ids: Sequence[str]) -> dict[str, StoredOrder]:
@@ -125,20 +100,16 @@ def orders_by_id(connection: Connection, client_ids: Sequence[str]) -> dict[str,
     for start in range(0, len(client_ids), _IN_CHUNK):
         chosen = orders.c.client_id.in_(client_ids[start : start + _IN_CHUNK])
         for row in connection.execute(select(orders).where(chosen)):
-            found[row.client_id] = _order(row)
+            found[row.client_id] = stored_order(row)
     return found
 
 
 def orders_of_tag(connection: Connection, tag: str, *, unsettled: bool) -> list[StoredOrder]:
     """Return the orders of a run, in the order of their ids; only those not over if *unsettled*."""
     query = select(orders).where(orders.c.run_tag == tag).order_by(orders.c.client_id)
-    return [o for o in map(_order, connection.execute(query)) if not (unsettled and o.settled)]
-
-
-def orders_from(connection: Connection, tag: str, generation: int) -> list[StoredOrder]:
-    """Return the orders of a run from *generation* on, in the order of their generations."""
-    rows = connection.execute(_FROM, {"tag": tag, "first": generation})
-    return [_order(row) for row in rows]
+    return [
+        o for o in map(stored_order, connection.execute(query)) if not (unsettled and o.settled)
+    ]
 
 
 def fills_of_tag(connection: Connection, tag: str, limit: int | None = None) -> list[Fill]:
@@ -182,32 +153,11 @@ def stray_steps(
     return None
 
 
-def _marker(
-    connection: Connection,
-    account: str,
-    request: OrderRequest,
-    at: datetime,
-    instruments: Instruments,
-) -> dict[str, Any]:
-    return _identity(connection, account, request, request.type, instruments) | {
-        "status": SENDING,
-        "rank": RANKS[SENDING],
-        "order_id": None,
-        "filled_lots": 0,
-        "value": 0,
-        "fees": {},
-        "reason": None,
-        "message": "",
-        "sent_at": at,
-        "updated_at": None,
-    }
-
-
 def _reported(
     connection: Connection, account: str, report: OrderReport, instruments: Instruments
 ) -> dict[str, Any]:
     kind = OrderType.LIMIT if report.price else OrderType.MARKET
-    return _identity(connection, account, report, kind, instruments) | {
+    return identity(connection, account, report, kind, instruments) | {
         "status": report.status.value,
         "rank": RANKS[report.status.value],
         "order_id": report.order_id or None,
@@ -221,13 +171,14 @@ def _reported(
     }
 
 
-def _identity(
+def identity(
     connection: Connection,
     account: str,
     asked: OrderRequest | OrderReport,
     kind: OrderType,
     instruments: Instruments,
 ) -> dict[str, Any]:
+    """Return the columns of an order that never change."""
     named = decode(asked.client_id)
     price, quantity = instruments.decimals(
         connection, account, asked.symbol, asked.price, asked.quantity
@@ -249,12 +200,6 @@ def _identity(
 
 
 # The statements of every fill are built once: to build one takes longer than to execute it.
-
-
-@cache
-def _add_markers(dialect: str) -> Any:
-    statement = insert_in(dialect, orders).on_conflict_do_nothing()
-    return statement.returning(orders.c.client_id)
 
 
 @cache
@@ -338,7 +283,8 @@ def _key(table: Table) -> Iterable[Any]:
     return table.primary_key.columns
 
 
-def _order(row: Row[Any]) -> StoredOrder:
+def stored_order(row: Row[Any]) -> StoredOrder:
+    """Return the order of a row."""
     return StoredOrder(
         client_id=row.client_id,
         account=row.account,

@@ -49,6 +49,20 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """When a run was open; `closed_at` is None while it is."""
+
+    run_id: str
+    symbol: str
+    opened_at: datetime
+    closed_at: datetime | None
+
+    def covers(self, at: datetime) -> bool:
+        """Return whether the run was open at *at*."""
+        return self.opened_at <= at and (self.closed_at is None or at <= self.closed_at)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredOrder:
     """An order of ours as the ledger knows it. `status` is SENDING, REFUSED or an OrderStatus."""
 
@@ -77,6 +91,18 @@ class StoredOrder:
         if self.status == SENDING:
             return False
         return self.status == REFUSED or not OrderStatus(self.status).working
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What came of marking orders as about to be sent.
+
+    `before` are the ids that had a marker or a report already: perhaps sent, so look them up.
+    `lost` are orders that were sent by a decision nobody remembers; if any, nothing was marked.
+    """
+
+    before: frozenset[str] = frozenset()
+    lost: tuple[StoredOrder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, desc, select
+from sqlalchemy import Connection, Row, desc, or_, select
 
 from activities.store.instruments import from_json, to_json
-from activities.store.records import AuditEntry, EquityRecord, RiskEvent, Run, RunStatus, Watch
+from activities.store.records import (
+    AuditEntry,
+    EquityRecord,
+    RiskEvent,
+    Run,
+    RunStatus,
+    Span,
+    Watch,
+)
 from activities.store.schema import audit_log, equity, risk_events, runs, watches
 from activities.store.statements import insert_into
 from domain.accounting import VenueView
@@ -74,6 +82,23 @@ def list_runs(
     if statuses:
         query = query.where(runs.c.status.in_([status.value for status in statuses]))
     return [_run(row) for row in connection.execute(query)]
+
+
+def alone(connection: Connection, of: Run) -> bool:
+    """Return whether no other run has been open on the account of a run since that began."""
+    later = or_(runs.c.closed_at.is_(None), runs.c.closed_at > of.opened_at)
+    others = select(runs.c.run_id).where(
+        runs.c.account == of.account, runs.c.run_id != of.run_id, later
+    )
+    return connection.execute(others.limit(1)).first() is None
+
+
+def spans(connection: Connection, account: str) -> list[Span]:
+    """Return when each run of *account* was open, oldest first."""
+    columns = (runs.c.run_id, runs.c.symbol, runs.c.opened_at, runs.c.closed_at)
+    query = select(*columns).where(runs.c.account == account)
+    rows = connection.execute(query.order_by(runs.c.opened_at, runs.c.run_id))
+    return [Span(*row) for row in rows]
 
 
 def runs_by_tag(connection: Connection, tags: Iterable[str]) -> dict[str, Run]:

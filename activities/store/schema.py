@@ -27,7 +27,7 @@ from activities.store.types import Amounts, Counter, Exact, Utc, Whole
 from domain.orders import OrderStatus, OrderType, Side
 
 #: The revision this program reads and writes: the newest in alembic/versions (a test compares).
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 
 #: How far along an order is. A report never takes one back to a lower rank.
 RANKS: Final = {
@@ -257,6 +257,20 @@ audit_log = Table(
     Column("after", JSON(none_as_null=True)),
     _text("why"),
     Index(None, "run_id", "at"),
+)
+
+# Who shares the rates of an account, see domain/sharing.py; times are those of the holder's clock.
+rate_holders = Table(
+    "rate_holders",
+    metadata,
+    _text("scope", primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, nullable=False),
+    _text("process"),
+    Column("seen", BigInteger, nullable=False),
+    _time("renewed_at"),
+    Column("ended", Boolean, nullable=False),
+    _time("paused_until", nullable=True),
+    CheckConstraint("number > 0", name="number_positive"),
 )
 
 # The simple runner's: its file is a database of this schema too, see checkpoint.py.

@@ -40,7 +40,7 @@ from domain.grid.state import MOST_UNSEEN, GridState, Phase
 from domain.grid.watch import watch
 from domain.money import Price
 from domain.order_ids import decode
-from domain.orders import OrderReport, Refusal, RefusalReason
+from domain.orders import OrderReport, Refusal, RefusalReason, Unknown
 
 
 def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PLR0912 - one table
@@ -53,7 +53,7 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
         case Refused(refusal):
             return _refused(state, refusal)
         case OutcomeUnknown(unknown):
-            return _outcome_unknown(state, unknown.client_id)
+            return _outcome_unknown(state, unknown)
         case Surfaced(orders, unsent):
             return _surfaced(state, orders, unsent)
         case Resynced(orders):
@@ -197,8 +197,15 @@ def _close_refused(state: GridState, order: WorkingOrder, refusal: Refusal) -> S
     )
 
 
-def _outcome_unknown(state: GridState, client_id: str) -> Step:
-    return Step(_marked_unknown(state, client_id))
+def _outcome_unknown(state: GridState, unknown: Unknown) -> Step:
+    """Doubt an order until a look-up settles it; a person is told once, not at each look-up."""
+    marked = Step(_marked_unknown(state, unknown.client_id))
+    working = {order.client_id: order for order in state.working()}
+    order = working.get(unknown.client_id)
+    if order is None or order.unknown:
+        return marked
+    told = f"order {unknown.client_id} is in doubt and will be looked up: {unknown.message}"
+    return _with_alert(marked, AlertLevel.WARNING, told)
 
 
 def _marked_unknown(state: GridState, client_id: str) -> GridState:

@@ -1,5 +1,6 @@
 """The account desk: books are opened once, filled from the venue, and add up."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
@@ -15,10 +16,11 @@ from domain.grid.events import Place
 from domain.grid.spec import GridSpec, parse_spec
 from domain.market import AccountView
 from domain.money import Price, Quantity
-from domain.order_ids import Purpose, run_tag
+from domain.order_ids import OrderKey, Purpose, encode, run_tag
 from domain.orders import OrderRequest, Side
 from tests.activities.wire import (
     ACCOUNT,
+    INSTRUMENT,
     START,
     SYMBOL,
     TAG,
@@ -28,6 +30,7 @@ from tests.activities.wire import (
     leave,
     order,
 )
+from tests.eventually import eventually
 
 SPEC = {"symbol": SYMBOL, "account": ACCOUNT, "interval": "100", "amount": "125"}
 
@@ -101,6 +104,44 @@ async def test_a_resync_fills_the_ledger_and_returns_the_orders_of_the_run(
     assert len(await desk.ledger.fills_of_run("a run")) == 1
 
 
+async def test_runs_that_ask_at_the_same_time_share_a_look_and_get_their_own_orders(
+    desk: Desk,
+) -> None:
+    venue = Slow(desk)
+    books = AccountDesk(ACCOUNT, venue, desk.ledger, desk.clock)
+    other = run_tag("b run")
+    theirs = replace(order(1), client_id=encode(OrderKey(other, Purpose.ENTRY_BUY, 59_900, 1)))
+    await desk.do(Place(order(1)))
+    first = asyncio.create_task(books.resync("a run", SYMBOL, TAG))
+    await eventually(lambda: venue.looks == 1, what="the look")
+    # The look has begun: it may not answer who asks now.
+    await desk.wire.venue.place(theirs)
+    asked = [
+        asyncio.create_task(books.resync(*each))
+        for each in (("a run", SYMBOL, TAG), ("b run", SYMBOL, other))
+    ]
+    venue.open.set()
+    assert [r.client_id for r in (await first).orders] == [order(1).client_id]
+    mine, other_ones = await asyncio.gather(*asked)
+    assert [r.client_id for r in mine.orders] == [order(1).client_id]
+    assert [r.client_id for r in other_ones.orders] == [theirs.client_id]
+    assert venue.looks == 2
+
+
+async def test_a_run_counts_in_what_it_began_with_whatever_the_venue_says_now(
+    desk: Desk, books: AccountDesk
+) -> None:
+    assert await books.instrument("a run", SYMBOL) == INSTRUMENT
+    assert await books.instrument("not in the ledger", SYMBOL) == INSTRUMENT
+    older = replace(INSTRUMENT, maker_fee=Decimal("0.001"))
+    stored = await desk.ledger.run("a run")
+    assert stored is not None
+    await desk.ledger.open_run(
+        replace(stored, run_id="b run", tag=run_tag("b run"), instrument=older)
+    )
+    assert await books.instrument("b run", SYMBOL) == older
+
+
 async def test_a_resync_that_fails_moves_nothing(
     desk: Desk, books: AccountDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +155,24 @@ async def test_a_resync_that_fails_moves_nothing(
         await AccountDesk(ACCOUNT, venue, desk.ledger, desk.clock).resync("a run", SYMBOL, TAG)
     assert await desk.ledger.watermark(ACCOUNT, SYMBOL) == mark
     assert await desk.ledger.fills_of_run("a run") == []
+
+
+class Slow:
+    """A venue that answers a look once it is let."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._venue = desk.wire
+        self.looks = 0
+        self.open = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._venue, name)
+
+    async def account_view(self, symbol: str, since: datetime) -> AccountView:
+        self.looks += 1
+        view: AccountView = await self._venue.account_view(symbol, since)
+        await self.open.wait()
+        return view
 
 
 class Down:

@@ -22,6 +22,7 @@ from workers.exchange.faults import FaultRule
 from workers.exchange.fronts.keys import local_keys
 from workers.exchange.server import Running, running
 from workers.exchange.settings import ExchangeSettings
+from workers.exchange.sources import Source
 
 #: Close to now, for a venue's history is asked for in spans that end now; a full hour, so that
 #: candles of any length begin alike in every run.
@@ -41,6 +42,7 @@ PERPETUAL = Instrument(
 )
 SPOT = replace(PERPETUAL, symbol="BTC/USDT", kind=MarketKind.SPOT)
 SYMBOLS = {MarketKind.PERPETUAL: PERPETUAL.symbol, MarketKind.SPOT: SPOT.symbol}
+ACCOUNT = "alice"
 #: Fast enough that no contract test waits for it.
 UNHURRIED = Rate(1000, timedelta(seconds=1))
 
@@ -101,10 +103,15 @@ class Bench:
 
     def fail(self, method: str, kind: str, **more: Any) -> None:
         """From now on this rule alone is in force."""
-        self.exchange.plan.set([FaultRule.model_validate({"method": method, "kind": kind, **more})])
+        self.exchange.plan.set([rule(method, kind, **more)])
 
     def heal(self) -> None:
         self.exchange.plan.set([])
+
+
+def rule(method: str, kind: str, **more: Any) -> FaultRule:
+    """Return a fault rule as a person writes it."""
+    return FaultRule.model_validate({"method": method, "kind": kind, **more})
 
 
 def credentials(account: str) -> Credentials:
@@ -116,9 +123,18 @@ def credentials(account: str) -> Credentials:
 
 @asynccontextmanager
 async def opened(
-    name: str, kind: MarketKind, data: Path, market: Sequence[MarketEvent] | None = None
+    name: str,
+    kind: MarketKind,
+    data: Path,
+    market: Sequence[MarketEvent] | None = None,
+    timeout: timedelta = timedelta(seconds=1),
+    source: Source | None = None,
 ) -> AsyncIterator[Bench]:
-    """Run an exchange that speaks *name* and moves only when told to, and a client of it."""
+    """Run an exchange that speaks *name* and moves only when told to, and a client of it.
+
+    Its market is *source*, else the events of *market*, else those of `events`. *timeout* is for
+    each request of the client.
+    """
     settings = ExchangeSettings(
         data=data,
         listen="127.0.0.1:0",
@@ -126,16 +142,16 @@ async def opened(
         balances=BALANCES,
         fronts=(name,),
     )
-    source = Markets(events(kind) if market is None else market)
-    async with running(settings, source) as exchange:
+    made = source or Markets(events(kind) if market is None else market)
+    async with running(settings, made) as exchange:
         assert exchange.fronts is not None
         fronts = exchange.fronts
         venue = CcxtVenue(
             quirks_of(name, kind),
-            credentials("alice"),
+            credentials(ACCOUNT),
             local=Local(fronts.host, fronts.port, fronts.authority),
             orders=UNHURRIED,
-            timeout=timedelta(seconds=1),
+            timeout=timeout,
         )
         async with venue:
             yield Bench(venue, exchange, kind)

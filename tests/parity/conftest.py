@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from workers.converter import DATA_CONVERTER
 from workers.local.temporal import program
 from workflows.names import SEARCH_ATTRIBUTES
 
@@ -21,7 +21,7 @@ _TUNING = (
 @pytest.fixture(name="client")
 async def _client() -> AsyncIterator[Client]:
     environment = await WorkflowEnvironment.start_local(
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
         dev_server_existing_path=program(),
         dev_server_log_level="error",

@@ -9,8 +9,9 @@ from temporalio.client import Client
 
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from tests.domain.simulation.test_recorded_tapes import PERPETUAL, SPOT, crash_day, trades
+from tests.lockstep import Asked
 from tests.parity import lab
-from tests.parity.lab import Asked, Outcome, Scenario
+from tests.parity.lab import Outcome, Scenario
 
 #: Ticks of the reconcile timer come by the wall clock, so there are none here.
 _CALM = {"reconcile_every": 3600}

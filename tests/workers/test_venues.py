@@ -28,3 +28,11 @@ async def test_a_real_venue_needs_its_keys() -> None:
     with pytest.raises(InvalidValueError, match="needs its key: put it into a file of mode 600"):
         async with open_venue(settings(venue="okx", real=True), "main"):
             pytest.fail("it was opened")
+
+
+def test_only_paper_follows_a_feed_and_only_that_of_a_venue() -> None:
+    assert settings(feed="gate").account("main").feed == "gate"
+    with pytest.raises(ValueError, match="must be one of binance"):
+        settings(feed="nowhere")
+    with pytest.raises(ValueError, match="feed belongs to venue=paper"):
+        settings(venue="okx", feed="okx")

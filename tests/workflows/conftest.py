@@ -1,6 +1,5 @@
 """One real Temporal server for all tests of workflows; a stage and a worker for each."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from tests.workflows.server import TemporalServer
+from tests.workflows.server import TemporalServer, serving
 from tests.workflows.stage import Stage, connected, staged, working
 from workflows.names import feed_workflow_id
 
@@ -17,17 +16,8 @@ _accounts = count(1)
 
 @pytest.fixture(scope="session", name="server")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    server = TemporalServer(tmp_path_factory.mktemp("temporal"))
-    server.start()
-    try:
-        asyncio.run(_ready(server))
+    with serving(tmp_path_factory.mktemp("temporal")) as server:
         yield server
-    finally:
-        server.kill()
-
-
-async def _ready(server: TemporalServer) -> None:
-    await server.ready()
 
 
 @pytest.fixture(name="client")

@@ -2,6 +2,8 @@
 
 import asyncio
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,3 +50,19 @@ class TemporalServer:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[TemporalServer]:
+    """Yield a server that answers."""
+    server = TemporalServer(directory)
+    server.start()
+    try:
+        asyncio.run(_ready(server))
+        yield server
+    finally:
+        server.kill()
+
+
+async def _ready(server: TemporalServer) -> None:
+    await server.ready()

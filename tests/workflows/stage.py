@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from activities.messages import FeedBatch
@@ -27,6 +26,7 @@ from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules
 from domain.simulation.tape import TradePrinted
 from tests.eventually import eventually
+from workers.converter import DATA_CONVERTER
 from workers.durable import account_worker
 from workers.wiring import (
     TASK_TIMEOUT,
@@ -185,7 +185,7 @@ async def staged(client: Client, tmp_path: Path, account: str) -> AsyncIterator[
 
 async def connected(address: str) -> Client:
     """Return a client as the program makes it."""
-    return await Client.connect(address, data_converter=pydantic_data_converter)
+    return await Client.connect(address, data_converter=DATA_CONVERTER)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from workflows.names import feed_workflow_id
 
 async def test_a_batch_that_comes_twice_is_taken_once(live: Stage) -> None:
     run = await live.trading()
+    await silence(live)  # what the account's own feed says in between would be another's batch
     first = live.open_orders()[0]
     assert first.price is not None
     filled = replace(
@@ -42,9 +43,7 @@ async def test_what_cannot_be_read_makes_the_run_ask_the_venue(stage: Stage) -> 
     """A fill hides in a batch that nobody can read: it is found all the same."""
     async with working(stage):
         run = await stage.trading()
-        feed = stage.client.get_workflow_handle(feed_workflow_id(stage.account))
-        await feed.terminate()
-        await eventually(lambda: is_silent(stage), what="the end of the feed")
+        await silence(stage)
         stage.trade(59_900)
         await run.signal("feed", {"session": "newer", "events": "?"})
         await stage.until(run, fills=1, position=Decimal("0.002"))
@@ -52,17 +51,17 @@ async def test_what_cannot_be_read_makes_the_run_ask_the_venue(stage: Stage) -> 
         assert len(await stage.ledger.fills_of_run(run.id)) == 1
 
 
-def is_silent(stage: Stage) -> bool:
-    """Return whether nobody listens to the market any more."""
-    return not stage.market._listeners
+async def silence(stage: Stage) -> None:
+    """End the account's own feed: nobody listens to the market any more."""
+    await stage.client.get_workflow_handle(feed_workflow_id(stage.account)).terminate()
+    await eventually(lambda: not stage.market._listeners, what="the end of the feed")
 
 
 async def test_the_run_compares_with_the_venue_by_the_clock(stage: Stage) -> None:
     """A fill that no stream ever told is found by the next comparison."""
     async with working(stage):
         run = await stage.trading(reconcile_every=5)
-        await stage.client.get_workflow_handle(feed_workflow_id(stage.account)).terminate()
-        await eventually(lambda: is_silent(stage), what="the end of the feed")
+        await silence(stage)
         stage.trade(59_900)
         await stage.until(run, fills=1, position=Decimal("0.002"))
         await eventually(lambda: stage.prices()[1] == [60_000], what="the exit")
@@ -71,8 +70,7 @@ async def test_the_run_compares_with_the_venue_by_the_clock(stage: Stage) -> Non
 async def test_a_fill_while_no_feed_runs_is_found_when_one_starts(stage: Stage) -> None:
     async with working(stage):
         run = await stage.trading()
-        await stage.client.get_workflow_handle(feed_workflow_id(stage.account)).terminate()
-        await eventually(lambda: is_silent(stage), what="the end of the feed")
+        await silence(stage)
         stage.trade(59_900)
         stage.trade(59_800)
         await ensure_feed(stage.client, stage.account)

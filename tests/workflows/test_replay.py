@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.histories.scenarios import SCENARIOS, name_of
 from tests.workflows.one_more_activity import OneMoreActivity
 from tests.workflows.soon_rolling import SoonRolling
+from workers.converter import DATA_CONVERTER
 from workers.wiring import workflow_runner
 from workflows.grid import GridRun
 
@@ -23,7 +23,7 @@ def replayer(grid: type) -> Replayer:
     """Return a replayer of the same making as a worker."""
     return Replayer(
         workflows=[grid],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         workflow_runner=workflow_runner(),
     )
 

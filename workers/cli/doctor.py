@@ -18,7 +18,8 @@ from activities.store.database import place
 from activities.store.migrations import require_current
 from domain.errors import TradingError
 from workers.cli import reach
-from workers.cli.failures import CommandError, Exit
+from workers.cli.doctor_account import examine
+from workers.cli.failures import BadInputError, CommandError, Exit
 from workers.cli.options import with_settings
 from workers.cli.output import put_json
 from workers.local import temporal
@@ -42,10 +43,32 @@ class Check:
     told: str
 
 
-@click.command(epilog="Example: opensqt doctor")
+@click.command(epilog="Example: opensqt doctor --account main")
+@click.option(
+    "--account",
+    metavar="NAME",
+    help="Check what this account can do at its venue instead; no order is sent.",
+)
+@click.option("--symbol", help="With --account: the market to look at  [default: BTC/USDT...].")
 @with_settings
-async def doctor(*, settings: Settings, as_json: bool) -> None:
-    """Check what a stack needs and what of it runs; fails if anything does not work."""
+async def doctor(
+    *, account: str | None, symbol: str | None, settings: Settings, as_json: bool
+) -> None:
+    """Check what a stack needs and what of it runs; fails if anything does not work.
+
+    With --account: whether that account can trade, from its keys to its streams.
+    """
+    if account is None:
+        if symbol is not None:
+            raise BadInputError("--symbol needs --account NAME: it is checked at its venue")
+        works = await _examine_stack(settings, as_json=as_json)
+    else:
+        works = await examine(settings, account, symbol, as_json=as_json)
+    if not works:
+        raise click.exceptions.Exit(Exit.FAILED)
+
+
+async def _examine_stack(settings: Settings, *, as_json: bool) -> bool:
     checks = [await _checked(name, check, settings) for name, check in _CHECKS.items()]
     works = all(check.works for check in checks)
     if as_json:
@@ -54,8 +77,7 @@ async def doctor(*, settings: Settings, as_json: bool) -> None:
         for check in checks:
             mark = click.style("ok  ", fg="green") if check.works else click.style("FAIL", fg="red")
             click.echo(f"{mark}  {check.name:<9} {check.told}")
-    if not works:
-        raise click.exceptions.Exit(Exit.FAILED)
+    return works
 
 
 async def _checked(

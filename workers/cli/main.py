@@ -21,6 +21,7 @@ _COMMANDS = {
     "db": ("workers.cli.db:db", "Make, upgrade and check the ledger."),
     "worker": ("workers.cli.services:worker", "Run an account worker."),
     "exchange": ("workers.exchange.cli:exchange", "Run the paper exchange."),
+    "crashlab": ("workers.cli.crashlab:crashlab", "Kill everything at every step; ask the books."),
     "version": ("workers.cli.services:version", "Print the versions of the program and its parts."),
 }
 

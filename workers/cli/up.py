@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import click
 
+from activities.venues.ccxt.registry import VENUES
 from domain.errors import InvalidValueError
 from domain.grid.spec import GridSpec
 from workers.cli.demo import demo_run, grid_run
@@ -23,7 +24,7 @@ from workers.cli.output import put_json
 from workers.cli.specs import read_spec
 from workers.cli.watch import follow
 from workers.local.directory import owned
-from workers.local.market import market_of
+from workers.local.market import live_market_of, market_of
 from workers.local.ports import USUAL, choose
 from workers.local.stack import Stack
 from workers.settings import Settings, load_settings, read_stack
@@ -82,10 +83,21 @@ def _port_options(command: Any) -> Any:
 @click.option(
     "--speed", type=_Decimal(), help=f"Market seconds a second [default: {DEMO_SPEED} with --demo]."
 )
+@click.option(
+    "--feed",
+    type=click.Choice(sorted(VENUES)),
+    help="Follow this venue's real market, live and without keys; orders fill on paper.",
+)
+@click.option(
+    "--symbol",
+    "symbols",
+    multiple=True,
+    help="With --feed: what is followed, once for each [default: BTC/USDT:USDT].",
+)
 @click.option("--no-watch", is_flag=True, help="No live view: a line of status now and then.")
 @_port_options
 @json_option
-def up(
+def up(  # noqa: PLR0913 - an option each
     *,
     data_dir: Path | None,
     demo: bool,
@@ -93,6 +105,8 @@ def up(
     tape: Path | None,
     seed: int | None,
     speed: Decimal | None,
+    feed: str | None,
+    symbols: tuple[str, ...],
     no_watch: bool,
     as_json: bool,
     **ports: int | None,
@@ -106,6 +120,9 @@ def up(
         raise BadInputError("--demo and --grid were both given: one grid at a time")
     if tape and seed is not None:
         raise BadInputError("--tape and --seed were both given: a market is recorded or made")
+    paced = bool(tape) or seed is not None or speed is not None
+    if feed and paced:
+        raise BadInputError("--feed follows a real market: it has no --tape, --seed or --speed")
     settings = load_settings(data_dir)
     spec = read_spec(grid_file) if grid_file else None
     name = Path(grid_file).stem if grid_file else ""
@@ -114,11 +131,24 @@ def up(
     with owned(settings.data_dir):
         before = _before(settings.data_dir)
         usual = DEMO_SPEED if demo else Decimal(1)
-        market = market_of(before.get("market"), tape, seed, speed, usual)
+        known = before.get("market")
+        live = None if paced else live_market_of(known, feed, symbols, _feed_of(settings))
+        market = live or market_of(known, tape, seed, speed, usual)
         wanted = {key.removesuffix("_port"): port for key, port in ports.items()}
         chosen = choose(wanted, before.get("ports", {}))
         code = asyncio.run(_Up(Stack(settings, chosen, market, _say(as_json)), asked).run())
     raise click.exceptions.Exit(code)
+
+
+def _feed_of(settings: Settings) -> str | None:
+    """Return the venue whose market the accounts' settings want; one exchange follows one."""
+    feeds = sorted({each.feed for each in settings.accounts.values() if each.feed})
+    if len(feeds) > 1:
+        raise BadInputError(
+            f"the accounts want the feeds of {' and '.join(feeds)}: a stack has one exchange, so "
+            "choose one with --feed, or run `opensqt exchange --feed` for each"
+        )
+    return feeds[0] if feeds else None
 
 
 def _before(directory: Path) -> Mapping[str, Any]:

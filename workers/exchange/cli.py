@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from activities.venues.ccxt.registry import VENUES
 from domain.errors import TradingError
 from domain.money import MarketKind
 from workers.exchange.server import Running, serve
@@ -50,6 +51,27 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal
     "--tape",
     type=click.Path(path_type=Path),
     help="Recorded trades, quotes or candles (csv.gz) instead of a made market.",
+)
+@click.option(
+    "--feed",
+    type=click.Choice(sorted(VENUES)),
+    help="Follow this venue's real market, live and without keys, instead of a made one.",
+)
+@click.option(
+    "--symbols",
+    default="",
+    metavar="SYMBOL,SYMBOL",
+    help="With --feed: what is followed, such as BTC/USDT:USDT,ETH/USDT:USDT.",
+)
+@click.option(
+    "--feed-local",
+    metavar="HOST:PORT",
+    help="With --feed: a local exchange's fronts in place of the real venue.",
+)
+@click.option(
+    "--feed-authority",
+    type=click.Path(path_type=Path),
+    help="With --feed-local: the certificate authority of that exchange.",
 )
 @click.option("--symbol", help="What is traded; a tape's file name tells it too.")
 @click.option(
@@ -106,6 +128,10 @@ def exchange(  # noqa: PLR0913 - an option each
     insecure_listen: bool,
     data: Path,
     tape: Path | None,
+    feed: str | None,
+    symbols: str,
+    feed_local: str | None,
+    feed_authority: Path | None,
     symbol: str | None,
     market: str | None,
     loop: bool,
@@ -119,7 +145,7 @@ def exchange(  # noqa: PLR0913 - an option each
     fronts: str,
     fronts_listen: str,
 ) -> None:
-    """Run the paper exchange: a simulated venue behind gRPC, on recorded or made market data.
+    """Run the paper exchange: a simulated venue behind gRPC, on recorded, made or live market data.
 
     It keeps its books in a directory, so it can be killed at any moment and started again. When it
     answers it prints one line of JSON with its address.
@@ -140,14 +166,22 @@ def exchange(  # noqa: PLR0913 - an option each
             speed=speed,
             balances=dict(map(_balance, balances)) or STARTING_BALANCES,
             faults=faults,
-            fronts=tuple(each.strip() for each in fronts.split(",") if each.strip()),
+            fronts=_names(fronts),
             fronts_listen=fronts_listen,
+            feed=feed,
+            symbols=_names(symbols),
+            feed_local=feed_local,
+            feed_authority=feed_authority,
         )
         if insecure_listen:
             click.echo(f"warning: whoever reaches {listen} can trade here", err=True)
         asyncio.run(serve(settings, _print))
     except TradingError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
 def _print(running: Running) -> None:

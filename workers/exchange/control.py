@@ -37,21 +37,25 @@ class PaperControl(paper_pb2_grpc.PaperControlServiceServicer):
 
     @answered
     def SetSpeed(self, request: Any, context: Any) -> paper_pb2.PaperStatus:
+        self._require_own_time()
         self.host.clock.set_speed(decimal_in(request, "speed"))
         return self._status()
 
     @answered
     def Pause(self, request: Any, context: Any) -> paper_pb2.PaperStatus:
+        self._require_own_time()
         self.host.clock.pause()
         return self._status()
 
     @answered
     def Resume(self, request: Any, context: Any) -> paper_pb2.PaperStatus:
+        self._require_own_time()
         self.host.clock.resume()
         return self._status()
 
     @answered
     def Advance(self, request: Any, context: Any) -> paper_pb2.AdvanceResponse:
+        self._require_own_time()
         if not 1 <= request.max_events <= 1_000_000:
             raise InvalidValueError(f"max_events must be in 1 .. 1000000, was {request.max_events}")
         until = request.until
@@ -67,6 +71,10 @@ class PaperControl(paper_pb2_grpc.PaperControlServiceServicer):
         self._faults.set([_rule(each) for each in request.rules])
         return paper_pb2.SetFaultsResponse()
 
+    def _require_own_time(self) -> None:
+        if self.host.live:
+            raise InvalidValueError("the market is followed live: nobody can steer its time")
+
     def _band(self, until: paper_pb2.Until) -> Band | None:
         if not until.symbol:
             return None
@@ -78,7 +86,7 @@ class PaperControl(paper_pb2_grpc.PaperControlServiceServicer):
         )
 
     def _status(self) -> paper_pb2.PaperStatus:
-        exhausted = self.host.next_at is None
+        exhausted = self.host.next_at is None and not self.host.live
         return paper_pb2.PaperStatus(
             position=self.host.position,
             market_time=to_time(self.host.exchange.now),

@@ -1,7 +1,8 @@
 """Scripted faults: rules that break calls and streams on purpose, by counting, never by chance.
 
 A rule counts the calls, or stream messages, that it matches and plays on every n-th, at most
-`count` times. Counters live as long as the process; new rules start at zero.
+`count` times; a batch counts as often as it has orders that match. Counters live as long as the
+process; new rules start at zero.
 """
 
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ class FaultKind(StrEnum):
     SERVER_ERROR = "server_error"  # a 502 without a word of the venue, not executed
     HTML = "html"  # a maintenance page, not executed
     DROP_CONNECTION = "drop_connection"  # not executed
+    REVOKE_KEY = "revoke_key"  # the venue knows the key no more, not executed
     SKEW_CLOCK = "skew_clock"  # the request is judged by a clock that is `delay` ahead
     DROP_REPORT = "drop_report"
     FREEZE_STREAM = "freeze_stream"  # nothing is sent any more, the connection stays
@@ -60,6 +62,7 @@ class Operation(StrEnum):
     FUNDING = "funding"
     FEES = "fees"
     TERMS = "terms"
+    RIGHTS = "rights"
     LISTEN_KEY = "listen_key"
     INSTRUMENTS = "instruments"
     MARKET = "market"
@@ -80,16 +83,27 @@ _FRONTS_ONLY: Final = {
     FaultKind.SERVER_ERROR,
     FaultKind.HTML,
     FaultKind.DROP_CONNECTION,
+    FaultKind.REVOKE_KEY,
     FaultKind.SKEW_CLOCK,
     FaultKind.DROP_REPORT,
     FaultKind.FREEZE_STREAM,
 }
+#: How a venue may fail to let anybody in who wants to open a WebSocket.
+_ON_HANDSHAKES: Final = {
+    FaultKind.UNAVAILABLE,
+    FaultKind.SERVER_ERROR,
+    FaultKind.HTML,
+    FaultKind.DROP_CONNECTION,
+}
 _FRONT_STREAMS: Final = {*_ON_STREAMS, FaultKind.DROP_REPORT, FaultKind.FREEZE_STREAM}
 PRIVATE_STREAM: Final = "stream.private"
 PUBLIC_STREAM: Final = "stream.public"
+#: Whoever opens a WebSocket.
+HANDSHAKE: Final = "stream.open"
 #: The methods of the fronts, and whether they are streams.
 _FRONT_METHODS: Final = {
     **{f"rest.{operation}": False for operation in Operation},
+    HANDSHAKE: False,
     PRIVATE_STREAM: True,
     PUBLIC_STREAM: True,
 }
@@ -102,7 +116,8 @@ _METHODS: Final = {
 class FaultRule(BaseModel):
     """One rule. `client_id` is a pattern with * and ?; `count` None plays for ever.
 
-    `method` is one of the ExchangeService, or of the fronts: `rest.place`, `stream.private`.
+    `method` is one of the ExchangeService, or of the fronts: `rest.place`, `stream.private`,
+    `stream.open` for the handshake of any WebSocket. One with `rest.` may be a pattern: `rest.*`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,8 +134,9 @@ class FaultRule(BaseModel):
     def _fits_its_method(self) -> Self:
         if self.kind in _DELAYED and self.delay <= timedelta():
             raise InvalidValueError(f"{self.kind} needs a positive delay, was {self.delay}")
-        if self.method in _FRONT_METHODS:
-            return self._fits_its_front()
+        fronts = [name for name in _FRONT_METHODS if fnmatchcase(name, self.method)]
+        if fronts:
+            return self._fits_its_front(fronts)
         if self.kind in _FRONTS_ONLY:
             raise InvalidValueError(f"{self.kind} happens to fronts only, was on {self.method}")
         if self.method not in _METHODS:
@@ -136,11 +152,14 @@ class FaultRule(BaseModel):
             raise InvalidValueError(f"{self.kind} happens to PlaceOrder, was {self.method}")
         return self
 
-    def _fits_its_front(self) -> Self:
-        if _FRONT_METHODS[self.method] != (self.kind in _FRONT_STREAMS):
+    def _fits_its_front(self, methods: Sequence[str]) -> Self:
+        on_stream = self.kind in _FRONT_STREAMS
+        if any(_FRONT_METHODS[method] != on_stream for method in methods):
             raise InvalidValueError(f"{self.kind} cannot happen to {self.method}")
         if self.kind is FaultKind.REFUSE and self.method != f"rest.{Operation.PLACE}":
             raise InvalidValueError(f"{self.kind} happens to rest.place, was {self.method}")
+        if self.method == HANDSHAKE and self.kind not in _ON_HANDSHAKES:
+            raise InvalidValueError(f"{self.kind} cannot happen to {self.method}")
         return self
 
 
@@ -150,10 +169,11 @@ class _Counted:
     seen: int = 0
     played: int = 0
 
-    def plays(self) -> bool:
-        """Count one match and return whether the rule plays on it."""
-        self.seen += 1
-        if self.seen % self.rule.every or self.played == self.rule.count:
+    def plays(self, matches: int) -> bool:
+        """Count *matches* that come together, and return whether the rule plays on them."""
+        before = self.seen // self.rule.every
+        self.seen += matches
+        if self.seen // self.rule.every == before or self.played == self.rule.count:
             return False
         self.played += 1
         return True
@@ -170,19 +190,26 @@ class FaultPlan:
         """Replace all rules; counters start at zero."""
         self._rules = [_Counted(rule) for rule in rules]
 
+    @property
+    def played(self) -> int:
+        """How often the rules in force have played."""
+        return sum(each.played for each in self._rules)
+
     def strike(self, method: str, client_ids: Sequence[str]) -> Sequence[FaultRule]:
         """Count a call or message, and return the rules that play on it, in their order."""
         return [
             each.rule
             for each in self._rules
-            if each.rule.method == method
-            and _matches(each.rule.client_id, client_ids)
-            and each.plays()
+            if fnmatchcase(method, each.rule.method)
+            and (matches := _matches(each.rule.client_id, client_ids))
+            and each.plays(matches)
         ]
 
 
-def _matches(pattern: str, client_ids: Sequence[str]) -> bool:
-    return pattern == "*" or any(fnmatchcase(client_id, pattern) for client_id in client_ids)
+def _matches(pattern: str, client_ids: Sequence[str]) -> int:
+    """Return how many orders of a call are meant; a call about no order is one by itself."""
+    found = sum(fnmatchcase(client_id, pattern) for client_id in set(client_ids))
+    return max(found, 1) if pattern == "*" else found
 
 
 class _RuleInFile(BaseModel):

@@ -14,15 +14,26 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from time import monotonic
-from typing import Final, TypeVar, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 from domain.errors import InvalidValueError, StoreError, TradingError, VenueUnavailableError
 from domain.money import Instrument, Price
 from domain.orders import OrderReport, OrderRequest, Refusal
 from domain.simulation.exchange import SimulatedExchange
-from domain.simulation.rules import ExchangeRules
+from domain.simulation.rules import ExchangeRules, Liquidity
 from workers.exchange.clock import MarketClock
-from workers.exchange.journal import Canceled, Input, Journal, Moved, Opened, Placed
+from workers.exchange.journal import (
+    Canceled,
+    Funded,
+    Happened,
+    Input,
+    Journal,
+    MarkSet,
+    Moved,
+    Opened,
+    Placed,
+    Traded,
+)
 from workers.exchange.sources import Source
 
 #: Inputs, and market events, between two snapshots: what a start has to play again.
@@ -64,8 +75,19 @@ class Host:
     """A simulated exchange on disk: read through `exchange`, changed by the methods only."""
 
     def __init__(
-        self, source: Source, journal: Journal, balances: Mapping[str, Decimal], speed: Decimal
+        self,
+        source: Source,
+        journal: Journal,
+        balances: Mapping[str, Decimal],
+        speed: Decimal,
+        *,
+        live: bool = False,
     ) -> None:
+        """Take up the books. *live*: the market is told by `happen`, in the time of everybody."""
+        self.live = live
+        self._halted: VenueUnavailableError | None = None
+        #: Of a live market: until when each symbol's funding is booked.
+        self.funded: dict[str, datetime] = {}
         self.position = 0
         self._events_kept = 0
         self._stalled = 0.0
@@ -78,9 +100,12 @@ class Host:
         self._sequences: dict[str, int] = {}
         self._listeners: set[asyncio.Event] = set()
         self._instruments = {each.symbol: each for each in source.instruments}
-        self._load(journal.remember("started_at", datetime.now(UTC).isoformat()))
+        started_at = journal.remember("started_at", datetime.now(UTC).isoformat())
+        self.started_at = datetime.fromisoformat(started_at)
+        self._load(self.started_at)
         self._keep_if_due()
-        self.clock = MarketClock(self._exchange.now, speed, monotonic)
+        began_at = max(self._exchange.now, datetime.now(UTC)) if live else self._exchange.now
+        self.clock = MarketClock(began_at, speed, monotonic)
 
     # ---- reading
 
@@ -101,6 +126,11 @@ class Host:
         """When the next market event is due; None if there is none."""
         event = self._source.peek()
         return None if event is None else event.at
+
+    def require_market(self) -> None:
+        """Raise VenueUnavailableError while the market that is followed cannot be seen."""
+        if self._halted is not None:
+            raise self._halted
 
     def instrument(self, symbol: str) -> Instrument:
         """Return *symbol*, or raise InvalidValueError if it is not traded."""
@@ -141,6 +171,7 @@ class Host:
 
     def place(self, account: str, request: OrderRequest) -> OrderReport | Refusal:
         """Take or refuse an order, and commit that."""
+        self.require_market()
         return self._run(
             Placed(account, request, self._time()),
             lambda each: self._exchange.place(each.account, each.request, each.at),
@@ -148,6 +179,7 @@ class Host:
 
     def cancel(self, account: str, symbol: str, client_id: str) -> OrderReport | None:
         """Cancel an order, and commit that; None if there never was one."""
+        self.require_market()
         return self._run(
             Canceled(account, symbol, client_id, self._time()),
             lambda each: self._exchange.cancel(each.account, each.symbol, each.client_id, each.at),
@@ -183,10 +215,31 @@ class Host:
         self._moved(before)
         return self.position - before, reason
 
+    def happen(self, events: Sequence[Happened]) -> None:
+        """Let what a live market told happen, and commit that."""
+        if self.failure is not None:
+            raise self.failure
+        for each in events:
+            self._follow(each)
+        self._guarded(lambda: self._journal.append(*events))
+        self._tell()
+        if self._stalled < _LONGEST_STALL:
+            self._keep_if_due()
+
+    def halt(self, why: str) -> None:
+        """Take no orders and end all streams: nobody knows what the market does meanwhile."""
+        self._halted = VenueUnavailableError(why)
+        self._tell()
+
+    def resume(self) -> None:
+        """Go on after a halt."""
+        self._halted = None
+        self._tell()
+
     def keep(self) -> None:
         """Commit a snapshot, so that the next start has little to play again."""
         began = monotonic()
-        state = {
+        state: dict[str, Any] = {
             "position": self.position,
             "source": self._source.mark(),
             "accounts": {
@@ -195,6 +248,8 @@ class Host:
             },
             "exchange": self.exchange.dump(),
         }
+        if self.live:
+            state["funded"] = {symbol: at.isoformat() for symbol, at in self.funded.items()}
         self._guarded(lambda: self._journal.replace(state))
         self._events_kept = self.position
         self._stalled = monotonic() - began
@@ -218,9 +273,9 @@ class Host:
 
     # ---- how
 
-    def _load(self, started_at: str) -> None:
+    def _load(self, started_at: datetime) -> None:
         state, inputs = self._journal.load()
-        began_at = self._source.begin(datetime.fromisoformat(started_at))
+        began_at = self._source.begin(started_at)
         if state is None:
             self._exchange = SimulatedExchange(self._rules(), began_at)
         else:
@@ -231,13 +286,22 @@ class Host:
             self._exchange = SimulatedExchange.restore(self._rules(), state["exchange"])
             self.position = self._events_kept = state["position"]
             self._source.seek(state["source"])
+            funded = state.get("funded", {})
+            self.funded = {symbol: datetime.fromisoformat(at) for symbol, at in funded.items()}
         for each in inputs:
             self._replay(each)
         for account in self._accounts:
             self.last_sequence(account)
 
     def _rules(self) -> ExchangeRules:
-        return ExchangeRules(tuple(self._source.instruments), self._accounts)
+        instruments = tuple(self._source.instruments)
+        if not self.live:
+            return ExchangeRules(instruments, self._accounts)
+        # Nobody knows how long the queue before an order is, so it waits until the market has
+        # traded through its price: then the whole queue was filled.
+        return ExchangeRules(
+            instruments, self._accounts, liquidity=Liquidity.UNLIMITED, touch=False
+        )
 
     def _run(self, each: Command, act: Callable[[Command], T]) -> T:
         """Act on one input, commit it, tell the listeners, and return what came of it."""
@@ -273,8 +337,15 @@ class Host:
             case Moved():
                 while self.position < each.position:
                     self._feed()
+            case Traded() | MarkSet() | Funded():
+                self._follow(each)
             case _:
                 assert_never(each)
+
+    def _follow(self, happened: Happened) -> None:
+        self._exchange.on(happened.event)
+        if isinstance(happened, Funded):
+            self.funded[happened.event.symbol] = happened.event.at
 
     def _open(self, opened: Opened) -> None:
         # An exchange knows its accounts from its rules: it moves into one that knows one more.

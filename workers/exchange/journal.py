@@ -1,6 +1,7 @@
 """What the exchange did, on disk before anybody hears of it.
 
-A snapshot and the inputs after it make the state: orders, cancels, and how far the market moved.
+A snapshot and the inputs after it make the state: orders, cancels, and how far the market moved; of
+a market that is followed live, what happened there, for it cannot be read a second time.
 They are committed in WAL mode, which survives the kill of the process at any instant.
 """
 
@@ -23,6 +24,7 @@ from domain.errors import (
     StoreUnavailableError,
 )
 from domain.orders import OrderRequest
+from domain.simulation.tape import FundingDue, Marked, TradePrinted
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS origin (id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL);
@@ -73,7 +75,32 @@ class Moved:
     kind: Literal["moved"] = "moved"
 
 
-Input = Opened | Placed | Canceled | Moved
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """Somebody traded at a market that is followed, and can never be asked again."""
+
+    event: TradePrinted
+    kind: Literal["traded"] = "traded"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSet:
+    """A market that is followed set its mark price."""
+
+    event: Marked
+    kind: Literal["mark_set"] = "mark_set"
+
+
+@dataclass(frozen=True, slots=True)
+class Funded:
+    """A market that is followed settled its funding."""
+
+    event: FundingDue
+    kind: Literal["funded"] = "funded"
+
+
+Happened = Traded | MarkSet | Funded
+Input = Opened | Placed | Canceled | Moved | Happened
 _INPUT: Final[TypeAdapter[Input]] = TypeAdapter(Input)
 
 
@@ -120,6 +147,11 @@ class Journal:
             raise self._unwritable(error) from error
         row = self._db.execute("SELECT value FROM memo WHERE name = ?", (name,)).fetchone()
         return str(row[0])
+
+    def recall(self, name: str) -> str | None:
+        """Return what was remembered under *name*; None if nothing was."""
+        row = self._db.execute("SELECT value FROM memo WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
 
     def append(self, *inputs: Input) -> None:
         """Commit *inputs*. Movements of the market that follow each other are kept as one."""

@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import grpc
@@ -19,6 +20,7 @@ from workers.exchange.faults import FaultPlan, read_faults
 from workers.exchange.fronts.server import Fronts, fronts
 from workers.exchange.host import Host
 from workers.exchange.journal import Journal
+from workers.exchange.live.market import live_market
 from workers.exchange.service import ExchangeService
 from workers.exchange.settings import ExchangeSettings
 from workers.exchange.sources import Source, open_source
@@ -92,12 +94,15 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run the exchange inside the context, on *source* if it is given."""
     plan = FaultPlan(read_faults(settings.faults) if settings.faults else ())
-    source = source or open_source(settings)
-    journal = Journal(settings.data, source.origin)
-    try:
-        host = Host(source, journal, settings.balances, settings.speed)
+    async with AsyncExitStack() as opened:
+        if settings.feed is not None and source is None:
+            host, follower = await opened.enter_async_context(live_market(settings))
+            run = follower.run
+        else:
+            host = opened.enter_context(_market(settings, source or open_source(settings)))
+            run = partial(_run_market, host)
         server, address = await _listen(settings, host, plan)
-        market = asyncio.create_task(_run_market(host))
+        market = asyncio.create_task(_guarded(host, run))
         try:
             async with AsyncExitStack() as stack:
                 spoken = None
@@ -114,6 +119,14 @@ async def running(
                 host.keep()
             host.close()
             await server.stop(_GRACE)
+
+
+@contextmanager
+def _market(settings: ExchangeSettings, source: Source) -> Iterator[Host]:
+    """Yield the books of a market that is read from *source*."""
+    journal = Journal(settings.data, source.origin)
+    try:
+        yield Host(source, journal, settings.balances, settings.speed)
     finally:
         journal.close()
 
@@ -151,14 +164,19 @@ def _probe(settings: ExchangeSettings) -> None:
 
 async def _run_market(host: Host) -> None:
     """Release market events when they are due."""
+    while True:
+        if host.clock.moving and host.move(_BATCH, host.clock.now()) == _BATCH:
+            await asyncio.sleep(0)
+            continue
+        upcoming = host.next_at
+        wait = None if upcoming is None else host.clock.wall_until(upcoming)
+        await asyncio.sleep(_LOOK_AGAIN if wait is None else max(_TICK, min(wait, _LOOK_AGAIN)))
+
+
+async def _guarded(host: Host, run: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run the market; without one the exchange is broken."""
     try:
-        while True:
-            if host.clock.moving and host.move(_BATCH, host.clock.now()) == _BATCH:
-                await asyncio.sleep(0)
-                continue
-            upcoming = host.next_at
-            wait = None if upcoming is None else host.clock.wall_until(upcoming)
-            await asyncio.sleep(_LOOK_AGAIN if wait is None else max(_TICK, min(wait, _LOOK_AGAIN)))
+        await run()
     except Exception as error:
         host.fail(error)
         raise

@@ -232,6 +232,7 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
     @answered
     def GetLatestPrice(self, request: Any, context: Any) -> Any:
         instrument = self.host.instrument(request.symbol)
+        self.host.require_market()
         update = self.host.exchange.last_price(request.symbol)
         if update is None:
             raise VenueUnavailableError(f"{request.symbol} has no price yet: the market is silent")

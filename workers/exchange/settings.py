@@ -47,8 +47,37 @@ class ExchangeSettings:
     #: The venues whose protocols are spoken as well, and where (TLS).
     fronts: tuple[str, ...] = ()
     fronts_listen: str = "127.0.0.1:0"
+    #: The venue whose public market is followed live instead of a tape; what is traded of it.
+    feed: str | None = None
+    symbols: tuple[str, ...] = ()
+    #: A local exchange (HOST:PORT of its fronts) in place of that venue, and its authority.
+    feed_local: str | None = None
+    feed_authority: Path | None = None
+
+    @property
+    def feed_kind(self) -> MarketKind:
+        """Spot or perpetual: unified symbols tell it."""
+        return MarketKind.PERPETUAL if ":" in self.symbols[0] else MarketKind.SPOT
+
+    def _check_feed(self) -> None:
+        if self.feed is None:
+            if self.symbols or self.feed_local:
+                raise InvalidValueError("--symbols and --feed-local belong to --feed VENUE")
+            return
+        if self.tape is not None:
+            raise InvalidValueError("--feed and --tape were both given: a market is one of them")
+        if self.speed != 1:
+            raise InvalidValueError(f"a live market has speed 1, was {self.speed}: leave it out")
+        if not self.symbols:
+            raise InvalidValueError("--feed needs --symbols, such as BTC/USDT:USDT,ETH/USDT:USDT")
+        if len({":" in symbol for symbol in self.symbols}) > 1:
+            raise InvalidValueError(
+                "--symbols must be all spot or all perpetual (BTC/USDT:USDT), were "
+                f"{', '.join(self.symbols)}: run an exchange for each"
+            )
 
     def __post_init__(self) -> None:
+        self._check_feed()
         if self.speed < 0:
             raise InvalidValueError(f"speed must not be negative, was {self.speed}")
         if self.start_price <= 0:

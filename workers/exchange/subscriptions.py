@@ -23,6 +23,7 @@ async def orders(
     host: Host, account: str, after: int | None
 ) -> AsyncIterator[events_pb2.OrderEvent]:
     """Yield the account's reports after number *after* (None: the new ones), without end."""
+    host.require_market()
     with host.changes() as changed:
         last = host.last_sequence(account)
         sequence = last if after is None else after
@@ -30,6 +31,7 @@ async def orders(
         yield events_pb2.OrderEvent(subscribed=events_pb2.Subscribed(last_sequence=sequence))
         while True:
             changed.clear()
+            host.require_market()
             for number, report in host.exchange.reports_after(account, sequence):
                 order = order_out(host.instrument(report.symbol), report)
                 yield events_pb2.OrderEvent(
@@ -43,10 +45,12 @@ async def prices(host: Host, symbols: Sequence[str]) -> AsyncIterator[events_pb2
     """Yield the latest price of each symbol whenever it changed, without end."""
     instruments = [host.instrument(symbol) for symbol in symbols]
     sent: dict[str, PriceUpdate] = {}
+    host.require_market()
     with host.changes() as changed:
         yield events_pb2.PriceEvent(subscribed=events_pb2.Subscribed())
         while True:
             changed.clear()
+            host.require_market()
             for instrument in instruments:
                 update = host.exchange.last_price(instrument.symbol)
                 if update is not None and update != sent.get(update.symbol):
@@ -62,10 +66,12 @@ async def candles(
     for symbol in symbols:
         host.exchange.candles(symbol, interval, 1)  # refuses a symbol or interval it has not
     sent = {symbol: _newest(host, symbol, interval) for symbol in symbols}
+    host.require_market()
     with host.changes() as changed:
         yield events_pb2.CandleEvent(subscribed=events_pb2.Subscribed())
         while True:
             changed.clear()
+            host.require_market()
             for symbol in symbols:
                 for bar in new_candles(host.exchange, symbol, interval, sent[symbol]):
                     yield events_pb2.CandleEvent(candle=candle_out(host.instrument(symbol), bar))
@@ -80,10 +86,12 @@ async def positions(
     """Yield the position as it stands and whenever it changed, without end; flat is zero lots."""
     instrument = host.instrument(symbol)
     sent: Position | None = None
+    host.require_market()
     with host.changes() as changed:
         yield events_pb2.PositionEvent(subscribed=events_pb2.Subscribed())
         while True:
             changed.clear()
+            host.require_market()
             held = host.exchange.positions(account, symbol)
             position = held[0] if held else Position(symbol, 0, 0)
             if position != sent:

@@ -1,7 +1,7 @@
 """Which market the exchange of a stack trades; a data directory keeps the one it began with."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +40,24 @@ def market_of(
         int(before.get("seed", 1)),
         speed or known,
     )
+
+
+def live_market_of(
+    before: Mapping[str, Any] | None, feed: str | None, symbols: Sequence[str], usual: str | None
+) -> Market | None:
+    """Return the live market asked for, or else that of *before*, or of the settings (*usual*).
+
+    None: none of them is live. Raises InvalidValueError for symbols without a feed.
+    """
+    known = before or {}
+    feed = feed or known.get("feed") or (usual if before is None else None)
+    if feed is None:
+        if symbols:
+            raise InvalidValueError("--symbol belongs to --feed VENUE: which venue is followed?")
+        return None
+    wanted = tuple(symbols) or tuple(known.get("symbols", ())) or (_MADE.symbol,)
+    kind = "perpetual" if ":" in wanted[0] else "spot"
+    return Market(wanted[0], kind, feed=feed, symbols=wanted)
 
 
 def _recorded(tape: Path, speed: Decimal) -> Market:

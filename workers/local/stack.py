@@ -37,16 +37,24 @@ NAMESPACE: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the paper exchange trades: a recorded *tape*, or a market made from *seed*."""
+    """What the paper exchange trades.
+
+    It is a recorded *tape*, a market made from *seed*, or the real one of the venue *feed*,
+    followed live: then *symbol* is the first of *symbols*.
+    """
 
     symbol: str
     kind: str
     tape: str | None = None
     seed: int = 1
     speed: Decimal = Decimal(1)
+    feed: str | None = None
+    symbols: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
         """Return the options of `opensqt exchange`."""
+        if self.feed is not None:
+            return ["--feed", self.feed, "--symbols", ",".join(self.symbols)]
         words = ["--speed", f"{self.speed:f}", "--symbol", self.symbol, "--market", self.kind]
         if self.tape is not None:
             return [*words, "--tape", self.tape, "--loop"]
@@ -205,6 +213,8 @@ class Stack:
                 "tape": self.market.tape,
                 "seed": self.market.seed,
                 "speed": f"{self.market.speed:f}",
+                "feed": self.market.feed,
+                "symbols": list(self.market.symbols),
             },
         }
         write_stack(self.settings.data_dir, told)

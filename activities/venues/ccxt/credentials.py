@@ -1,6 +1,7 @@
 """The keys of an account, as something that cannot be printed by accident."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from stat import S_IMODE
 from typing import Final
@@ -34,6 +35,11 @@ class Credentials:
         if self.uid is not None:
             config["uid"] = self.uid
         return config
+
+    @property
+    def user(self) -> str:
+        """A name of the user that tells nothing of the key."""
+        return self.uid or sha256(self.key.get_secret_value().encode()).hexdigest()[:16]
 
     def redact(self, text: str) -> str:
         """Return *text* without any of the secrets it may hold."""

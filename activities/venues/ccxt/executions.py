@@ -21,6 +21,33 @@ _REMEMBERED: Final = 10_000
 class _Order:
     client_id: str = ""
     fills: dict[str, Fill] = field(default_factory=dict)
+    #: Over all fills: a report that covers them all, as the newest one does, needs no look at them.
+    lots: int = 0
+    value: int = 0
+    fees: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, fill: Fill) -> None:
+        """Add an execution; one that is known already changes nothing."""
+        if fill.fill_id in self.fills:
+            return
+        self.fills[fill.fill_id] = fill
+        self.lots += fill.quantity.lots
+        self.value += fill.price.ticks * fill.quantity.lots
+        self.fees[fill.fee_asset] = add(self.fees.get(fill.fee_asset, ZERO), fill.fee)
+
+    def first(self, lots: int) -> "_Order | None":
+        """Return the oldest executions that make up *lots*; None if none do."""
+        if self.lots <= lots:
+            return self if self.lots == lots else None
+        part = _Order()
+        oldest = sorted(
+            self.fills.values(), key=lambda fill: (fill.at, len(fill.fill_id), fill.fill_id)
+        )
+        for fill in oldest:
+            if part.lots >= lots:
+                break
+            part.add(fill)
+        return part if part.lots == lots else None
 
 
 class Executions:
@@ -42,7 +69,7 @@ class Executions:
     def add(self, fills: Iterable[Fill]) -> None:
         """Remember *fills*; one that is known already changes nothing."""
         for fill in fills:
-            self._of(fill.order_id).fills.setdefault(fill.fill_id, fill)
+            self._of(fill.order_id).add(fill)
 
     def complete(self, report: OrderReport) -> OrderReport | None:
         """Return *report* with the exact value and fees of what it says was filled.
@@ -53,22 +80,11 @@ class Executions:
             self.name(report.order_id, report.client_id)
         if report.fill is not None:
             self.add([report.fill])
-        lots, value = 0, 0
-        fees: dict[str, Decimal] = {}
-        for fill in self._sorted(report.order_id):
-            if lots == report.filled.lots:
-                break
-            lots += fill.quantity.lots
-            value += fill.price.ticks * fill.quantity.lots
-            fees[fill.fee_asset] = add(fees.get(fill.fee_asset, ZERO), fill.fee)
-        if lots != report.filled.lots:
+        known = self._orders.get(report.order_id) or _Order()
+        part = known.first(report.filled.lots)
+        if part is None:
             return None
-        return replace(report, value=value, fees=fees)
-
-    def _sorted(self, order_id: str) -> list[Fill]:
-        known = self._orders.get(order_id)
-        fills = known.fills.values() if known else ()
-        return sorted(fills, key=lambda fill: (fill.at, len(fill.fill_id), fill.fill_id))
+        return replace(report, value=part.value, fees=dict(part.fees))
 
     def _of(self, order_id: str) -> _Order:
         order = self._orders.get(order_id)

@@ -1,5 +1,6 @@
 """What an answer of a venue means: each code of its error table is one of these, by our table."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +21,7 @@ from domain.orders import RefusalReason
 
 #: How long to wait when a venue says "too fast" and not how long to wait.
 DEFAULT_PAUSE: Final = timedelta(seconds=1)
+_TITLE: Final = re.compile(r"<title>([^<]{1,100})", re.IGNORECASE)
 
 
 class Meaning(StrEnum):
@@ -102,6 +104,14 @@ class NotFoundError(VenueError):
 
 class UnchangedError(VenueError):
     """It already was as asked."""
+
+
+def told_by(reply: Reply) -> str:
+    """Return the words of an answer that has none of the venue's: of a web page its title."""
+    if "<html" not in reply.body[:500].lower():
+        return reply.body[:200]
+    title = _TITLE.search(reply.body)
+    return f"a web page instead of an answer ({title[1].strip() if title else 'without a title'})"
 
 
 def by_status(status: int) -> Meaning:

@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from activities.venues.ccxt.markets import Market, decimal
-from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status
+from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status, told_by
 from activities.venues.ccxt.rest import Rest
 from activities.venues.ccxt.sockets import Conversation
-from domain.conditions import DayStatistics, FundingRate, MarkPrice, Terms
+from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice, Terms
 from domain.errors import InvalidValueError, VenueError
 from domain.limiter import Rate
 from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate
@@ -49,7 +49,7 @@ class Quirks(ABC):
     #: Every host its REST and WebSocket addresses have; nothing else can be reached.
     hosts: ClassVar[frozenset[str]]
     #: How long after its timestamp a request may still be executed.
-    window: ClassVar[timedelta]
+    window: timedelta
     #: What each code of the error table means. Codes are text.
     codes: ClassVar[Mapping[str, Meaning]]
     #: Texts that tell more than their code, as (code, part of the message, meaning).
@@ -105,7 +105,9 @@ class Quirks(ABC):
         code, message = self.code_of(reply.data)
         if reply.status < 400 and code is None and reply.data is not None:
             return None
-        return self.judge(code, message or reply.body[:200], reply)
+        # What is no JSON was not said by the venue's own programs, whatever a venue makes of it.
+        words = message if message and reply.data is not None else told_by(reply)
+        return self.judge(code, words, reply)
 
     def judge(self, code: str | None, message: str, reply: Reply) -> Verdict:
         """Return what a code means. An answer without a known one is judged by its status."""
@@ -188,6 +190,14 @@ class Quirks(ABC):
     @abstractmethod
     async def balances(self) -> Sequence[Balance]:
         """Return every asset the account has; `locked` includes margin in use."""
+
+    @abstractmethod
+    async def key_rights(self) -> KeyRights:
+        """Return what the key may do; None for what the venue does not tell."""
+
+    @abstractmethod
+    def most_orders(self) -> Rate:
+        """Return how many orders the venue is documented to take from one account."""
 
     async def positions(self, market: Market) -> Sequence[Position]:
         """Return the position unless it is flat."""

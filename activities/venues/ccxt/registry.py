@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 #: Loaded when asked for: a process pays for the venues it uses.
 VENUES: Final[Mapping[str, str]] = {
-    "binance": "activities.venues.ccxt.binance:Binance",
-    "gate": "activities.venues.ccxt.gate:Gate",
-    "okx": "activities.venues.ccxt.okx:Okx",
-    "bybit": "activities.venues.ccxt.bybit:Bybit",
-    "bitget": "activities.venues.ccxt.bitget:Bitget",
+    "binance": "activities.venues.ccxt.binance.quirks:Binance",
+    "gate": "activities.venues.ccxt.gate.quirks:Gate",
+    "okx": "activities.venues.ccxt.okx.quirks:Okx",
+    "bybit": "activities.venues.ccxt.bybit.quirks:Bybit",
+    "bitget": "activities.venues.ccxt.bitget.quirks:Bitget",
 }
 
 

@@ -22,6 +22,7 @@ from domain.errors import (
     AuthenticationError,
     InvalidValueError,
     NotSentError,
+    RateLimitedError,
     UnknownOutcomeError,
     VenueError,
     VenueUnavailableError,
@@ -91,16 +92,24 @@ class Rest:
 
     async def error(self, verdict: Verdict, call: Call) -> Exception:
         """Return the error for *verdict*, having heeded what it says of rates and clocks."""
+        return await self.meant(verdict, self._what(call), changes=call.changes)
+
+    async def meant(self, verdict: Verdict, what: str, *, changes: bool) -> Exception:
+        """Return the error for *verdict* on *what*, having heeded it; for rows of a batch."""
         if verdict.meaning is Meaning.RATE_LIMITED:
-            self._pacer.pause(verdict.retry_after)
+            told = self._pacer.pause(verdict.retry_after, f"{what}: {verdict.told}")
+            return RateLimitedError(told, retry_after=verdict.retry_after)
         if verdict.meaning is Meaning.CLOCK:
             await self._set_clock()
-        return error_of(verdict, self._what(call), changes=call.changes)
+        return error_of(verdict, what, changes=changes)
 
     async def reply(self, call: Call) -> Reply:
         """Return the answer whatever its code; for batches, which carry a code per element."""
         patience = ORDER_PATIENCE if call.changes else QUERY_PATIENCE
-        await self._pacer.turn(call.priority, call.costs, patience)
+        async with self._pacer.turn(call.priority, call.costs, patience):
+            return await self._reply(call)
+
+    async def _reply(self, call: Call) -> Reply:
         caught = _Caught()
         token = _CAUGHT.set(caught)
         try:
@@ -113,26 +122,37 @@ class Rest:
             _CAUGHT.reset(token)
         if caught.reply is None:
             raise AssertionError("ccxt answered without its response hook")
-        for bucket, used in self._used(caught.reply).items():
-            self._pacer.told(bucket, used)
+        self._heed(caught.reply)
         return caught.reply
 
     async def unified(self, method: str, *args: Any) -> Any:
         """Return what one of ccxt's own methods makes of a question that changes nothing."""
+        call = Call(method, {}, {})
+        async with self._pacer.turn(call.priority, call.costs, QUERY_PATIENCE):
+            return await self._unified(call, *args)
+
+    async def _unified(self, call: Call, *args: Any) -> Any:
         caught = _Caught()
         token = _CAUGHT.set(caught)
-        call = Call(method, {}, {})
         try:
-            return await getattr(self.client, method)(*args)
+            return await getattr(self.client, call.method)(*args)
         except Exception as error:  # noqa: BLE001 - the same
             if caught.reply is None:
                 raise self._unanswered(call, error) from None
             verdict = self._judge(caught.reply)
             if verdict is None:
                 raise VenueError(f"{self._what(call)}: {self._told(error)}") from None
-            raise error_of(verdict, self._what(call), changes=False) from None
+            if verdict.meaning is Meaning.CLOCK:  # answered by a comparison, which this may be
+                raise error_of(verdict, self._what(call), changes=False) from None
+            raise await self.error(verdict, call) from None
         finally:
             _CAUGHT.reset(token)
+            if caught.reply is not None:
+                self._heed(caught.reply)
+
+    def _heed(self, reply: Reply) -> None:
+        for bucket, used in self._used(reply).items():
+            self._pacer.told(bucket, used)
 
     async def _set_clock(self) -> None:
         try:

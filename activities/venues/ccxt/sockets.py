@@ -11,7 +11,15 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
@@ -27,6 +35,8 @@ T = TypeVar("T")
 _log: Final = logging.getLogger(__name__)
 #: Reports that nobody reads: so many mean that the reader is dead. The stream is then given up.
 _MOST_WAITING: Final = 100_000
+#: A peer that is gone does not say goodbye: whoever comes back must not wait for it.
+_PATIENCE: Final = aiohttp.ClientWSTimeout(ws_close=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ class Stream(AsyncIterator[T], Generic[T]):
         self._latest: dict[Hashable, T] = {}
         self._changed = asyncio.Event()
         self._failed: TradingError | None = None
+        self._heard_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -113,11 +124,14 @@ class Stream(AsyncIterator[T], Generic[T]):
         except BaseException:
             await self._close()
             raise
-        self._tasks.append(asyncio.create_task(self._guarded(self._drain())))
+        self._heard_at = asyncio.get_running_loop().time()
+        self._tasks.append(asyncio.create_task(self._guarded(self._drain)))
         if self._talk.ping is not None:
-            self._tasks.append(asyncio.create_task(self._guarded(self._ping())))
+            # With protocol pings aiohttp itself notices a peer that does not answer them.
+            self._tasks.append(asyncio.create_task(self._guarded(self._ping)))
+            self._tasks.append(asyncio.create_task(self._guarded(self._watch)))
         if self._talk.keep_alive_every is not None:
-            self._tasks.append(asyncio.create_task(self._guarded(self._renew())))
+            self._tasks.append(asyncio.create_task(self._guarded(self._renew)))
         return self
 
     async def __aexit__(
@@ -150,8 +164,10 @@ class Stream(AsyncIterator[T], Generic[T]):
             url,
             headers=self._talk.headers,
             heartbeat=heartbeat,
+            timeout=_PATIENCE,
             max_msg_size=16 * 1024 * 1024,
             autoclose=True,
+            decode_text=False,  # JSON is read from bytes
         )
         for step in self._talk.steps():
             await self._say(step.say)
@@ -159,17 +175,23 @@ class Stream(AsyncIterator[T], Generic[T]):
                 self._take(message)
 
     async def _drain(self) -> None:
-        silence = self._talk.silence.total_seconds()
+        clock = asyncio.get_running_loop().time
         while True:
-            try:
-                # With protocol pings aiohttp itself notices a peer that does not answer them.
-                async with asyncio.timeout(silence if self._talk.ping is not None else None):
-                    message = await self._hear()
-            except TimeoutError:
-                raise VenueUnavailableError(
-                    f"{self._what}: nothing was heard for {silence:g} s"
-                ) from None
+            message = await self._hear()
+            self._heard_at = clock()
             self._take(message)
+
+    async def _watch(self) -> None:
+        """Give the connection up when nothing was heard for too long.
+
+        One timer for all messages: a timeout around each would cost as much as reading it.
+        """
+        clock, silence = asyncio.get_running_loop().time, self._talk.silence.total_seconds()
+        quiet = 0.0
+        while quiet < silence:
+            await asyncio.sleep(silence - quiet)
+            quiet = clock() - self._heard_at
+        raise VenueUnavailableError(f"{self._what}: nothing was heard for {silence:g} s")
 
     def _take(self, message: Any) -> None:
         for value in self._talk.read(message):
@@ -194,9 +216,9 @@ class Stream(AsyncIterator[T], Generic[T]):
             await asyncio.sleep(every.total_seconds())
             await self._talk.keep_alive()
 
-    async def _guarded(self, work: Any) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except TradingError as error:
             self._fail(error)
         except (aiohttp.ClientError, OSError) as error:
@@ -223,7 +245,7 @@ class Stream(AsyncIterator[T], Generic[T]):
             try:
                 return orjson.loads(frame.data)
             except ValueError:
-                return frame.data
+                return frame.data.decode(errors="replace")
         if frame.type is aiohttp.WSMsgType.ERROR:
             raise VenueUnavailableError(f"{self._what}: the connection broke: {frame.data!r}")
         raise VenueUnavailableError(

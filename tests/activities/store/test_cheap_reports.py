@@ -1,6 +1,7 @@
 """What keeps the hot path cheap: a report is written once, and waits for no disk."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from sqlalchemy import make_url
 
 from activities.store.ledger import Ledger
 from domain.errors import SchemaOutdatedError
+from domain.market import AccountView
 from domain.orders import OrderStatus
-from tests.activities.store.builders import report
+from tests.activities.store.builders import at, fill, report
 
 _ACCOUNT = "paper"
 
@@ -34,6 +36,26 @@ async def test_a_report_that_is_recorded_costs_no_second_commit(sqlite_database:
         await ledger.record_reports("another", [report()])
         assert _version(somebody) != before
     somebody.close()
+
+
+async def test_what_a_view_shows_again_is_not_written_again(
+    sqlite_database: str,
+) -> None:
+    """Somebody deletes the rows: what does not come back was not written."""
+    view = AccountView(at(9), (), (), (report(OrderStatus.FILLED, filled=10),), (fill(),))
+    async with Ledger.open(sqlite_database) as ledger:
+        await ledger.record_view(_ACCOUNT, "BTC/USDT", view)
+        somebody = _watching(sqlite_database)
+        somebody.execute("DELETE FROM fills")
+        somebody.execute("DELETE FROM orders")
+        somebody.commit()
+        await ledger.record_view(_ACCOUNT, "BTC/USDT", view)
+        assert somebody.execute("SELECT * FROM fills").fetchall() == []
+        assert somebody.execute("SELECT * FROM orders").fetchall() == []
+        later = replace(view, fills=(fill(), fill(2)))
+        await ledger.record_view(_ACCOUNT, "BTC/USDT", later)
+        assert somebody.execute("SELECT fill_id FROM fills").fetchall() == [("f2",)]
+        somebody.close()
 
 
 async def test_news_of_an_order_is_recorded_and_so_is_old_news_after_it(

@@ -42,13 +42,13 @@ async def test_a_ledger_locked_by_another_process_refuses_the_marker(sqlite_data
 
 async def test_a_full_disk_refuses_the_markers_as_a_whole(sqlite_database: str) -> None:
     ledger = Ledger.open(sqlite_database)
-    with ledger._engine.connect() as connection:
+    with ledger._engines[0].connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1")
     requests = [order_request(n) for n in range(1, 500)]
     with pytest.raises(StoreUnavailableError, match="the disk is full"):
         await ledger.mark_sending(ACCOUNT, requests, at(0))
     assert await ledger.orders([r.client_id for r in requests]) == {}
-    with ledger._engine.connect() as connection:
+    with ledger._engines[0].connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
     assert await ledger.mark_sending(ACCOUNT, requests, at(0)) == set()
 

@@ -28,7 +28,7 @@ from activities.store.records import (
 )
 from domain.accounting import Transfer, VenueView
 from domain.errors import InvalidValueError, StoreError
-from domain.market import Balance, FundingPayment
+from domain.market import AccountView, Balance, FundingPayment
 from domain.money import Price, Quantity
 from domain.order_ids import Purpose, run_tag
 from domain.orders import (
@@ -77,6 +77,34 @@ async def test_a_second_marker_says_that_the_order_was_perhaps_sent(ledger: Ledg
 async def test_an_order_that_was_only_ever_reported_counts_as_sent(ledger: Ledger) -> None:
     await ledger.record_reports(ACCOUNT, [report()])
     assert await ledger.mark_sending(ACCOUNT, [request()], at(0)) == {client_id()}
+
+
+async def test_a_decision_is_marked_unless_another_one_of_its_generations_was_sent(
+    ledger: Ledger,
+) -> None:
+    forgotten, refused = request(2, client_id=client_id(2, key=999)), request(3)
+    await ledger.mark_sending(ACCOUNT, [request(1), forgotten, refused], at(0))
+    refusal = Refusal(refused.client_id, RefusalReason.ABSENT)
+    await ledger.record_refusals(ACCOUNT, [refusal], at(1))
+    decided = [request(2), request(4)]
+    marked = await ledger.mark_decided(ACCOUNT, decided[:1], at(2), decided=decided)
+    assert ([order.client_id for order in marked.lost], marked.before) == (
+        [forgotten.client_id],
+        frozenset(),
+    )
+    assert await ledger.unremembered(decided) == list(marked.lost)
+    assert await ledger.orders([each.client_id for each in decided]) == {}
+
+
+async def test_a_decision_that_is_carried_out_again_finds_its_own_markers(ledger: Ledger) -> None:
+    decided = [request(1), request(2)]
+    first = await ledger.mark_decided(ACCOUNT, decided[:1], at(0), decided=decided)
+    again = await ledger.mark_decided(ACCOUNT, decided, at(9), decided=decided)
+    assert (first.before, again.before, again.lost) == (frozenset(), frozenset({client_id(1)}), ())
+    # Older orders, and those of other runs, are nobody's surprise.
+    other = request(1, client_id=client_id(1, tag=run_tag("grid-2")))
+    assert (await ledger.mark_decided(ACCOUNT, [other], at(9), decided=[other])).lost == ()
+    assert await ledger.unremembered([request(3)]) == []
 
 
 async def test_markers_are_written_all_or_none(ledger: Ledger) -> None:
@@ -354,6 +382,41 @@ async def test_funding_and_transfers_count_for_one_run_only(ledger: Ledger) -> N
     second = await ledger.account_of_run("grid-2")
     assert (first.funding, second.funding) == (Decimal(300), Decimal(150))
     assert (first.transfers, second.transfers) == ({}, {"USDT": Decimal("7.5")})
+
+
+async def test_a_run_is_alone_while_no_other_one_is_open_beside_it(ledger: Ledger) -> None:
+    assert await ledger.alone(run())
+    await ledger.open_run(run("before", opened_at=at(-100)))
+    await ledger.close_run("before", at(-1))
+    await ledger.open_run(run("elsewhere", account="another"))
+    assert await ledger.alone(run())
+    await ledger.open_run(run("beside", opened_at=at(50)))
+    assert not await ledger.alone(run())
+    await ledger.close_run("beside", at(60))
+    assert not await ledger.alone(run())  # it has moved the account's money
+
+
+async def test_a_view_of_the_account_is_recorded_as_a_whole_and_once(ledger: Ledger) -> None:
+    executed = fill(1, client_id="")
+    view = AccountView(
+        at(9),
+        (Balance("USDT", Decimal(5)),),
+        (),
+        (report(OrderStatus.PARTIALLY_FILLED, filled=4),),
+        (executed,),
+        (FundingPayment("p1", "BTC/USDT", Decimal(2), at(3)),),
+    )
+    for _ in range(2):
+        await ledger.record_view(ACCOUNT, "BTC/USDT", view)
+    named = replace(view, at=at(10), fills=(replace(executed, client_id=client_id()),))
+    await ledger.record_view(ACCOUNT, "BTC/USDT", named)
+    account = await ledger.account_of_run("grid-1")
+    assert (account.fills, account.funding) == (1, Decimal(2))
+    stored = await ledger.order(client_id())
+    assert stored is not None
+    assert stored.status == "partially_filled"
+    assert await ledger.watermark(ACCOUNT, "BTC/USDT") == at(10)
+    assert await ledger.latest_balances(ACCOUNT) == (at(10), list(view.balances))
 
 
 async def test_money_is_not_worked_out_of_ticks_that_changed_their_worth(ledger: Ledger) -> None:

@@ -135,10 +135,10 @@ def test_a_migration_that_fails_leaves_nothing_half_done(
 ) -> None:
     copy = tmp_path / "alembic"
     shutil.copytree(scripts(), copy)
-    (copy / "versions" / "0002_broken.py").write_text(
-        "from alembic import op\nrevision, down_revision = '0002', '0001'\n"
+    (copy / "versions" / "0099_broken.py").write_text(
+        f"from alembic import op\nrevision, down_revision = '0099', '{REVISION}'\n"
         "def upgrade():\n    op.execute('CREATE TABLE half (x integer)')\n"
-        "    op.execute('SELECT * FROM nowhere')\n"
+        "    op.execute('DROP TABLE nowhere')\n"
     )
     monkeypatch.setattr(migrations, "scripts", lambda: copy)
     with pytest.raises(SchemaOutdatedError, match="nowhere"):

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from activities.venues.ccxt.bitget import Bitget
-from activities.venues.ccxt.bitget_talks import AccountNews, Candles, wallet
-from activities.venues.ccxt.bitget_words import Words
+from activities.venues.ccxt.bitget.quirks import Bitget
+from activities.venues.ccxt.bitget.talks import AccountNews, Candles, wallet
+from activities.venues.ccxt.bitget.words import Words
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply
 from domain.errors import (

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 import pytest
 
-from activities.venues.ccxt.bybit import Bybit
-from activities.venues.ccxt.bybit_talks import Marks, PrivateNews
-from activities.venues.ccxt.bybit_words import balance_in, fill_in, order_in
+from activities.venues.ccxt.bybit.quirks import Bybit
+from activities.venues.ccxt.bybit.talks import Marks, PrivateNews
+from activities.venues.ccxt.bybit.words import balance_in, fill_in, order_in
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply
 from activities.venues.ccxt.registry import VENUES, quirks_of
@@ -24,7 +24,7 @@ from domain.money import MarketKind, Price, Quantity
 from domain.orders import OrderReport, OrderStatus, RefusalReason
 from tests.contract.bench import PERPETUAL, SPOT, START, credentials, opened
 from tests.contract.test_venues import A, buy, place, soon
-from workers.exchange.fronts.bybit import Bybit as Dialect
+from workers.exchange.fronts.bybit.history import History
 from workers.exchange.fronts.registry import DIALECTS
 
 #: Section 4 of the study of exchanges, and what may have executed.
@@ -279,7 +279,7 @@ def test_a_ticker_that_tells_only_what_changed_keeps_the_rest() -> None:
 @pytest.fixture
 def spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bybit on both sides, whether or not the registries name it."""
-    monkeypatch.setitem(VENUES, "bybit", "activities.venues.ccxt.bybit:Bybit")
+    monkeypatch.setitem(VENUES, "bybit", "activities.venues.ccxt.bybit.quirks:Bybit")
     monkeypatch.setitem(DIALECTS, "bybit", "workers.exchange.fronts.bybit:Bybit")
 
 
@@ -288,7 +288,7 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_order_that_ended_long_ago_is_found_in_the_history(
     kind: MarketKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Dialect, "recent", 0)
+    monkeypatch.setattr(History, "recent", 0)
     async with opened("bybit", kind, tmp_path) as bench:
         bench.advance(1)
         await place(bench, A, 990)
@@ -303,8 +303,8 @@ async def test_an_order_that_ended_long_ago_is_found_in_the_history(
 async def test_histories_are_read_page_after_page_and_span_after_span(
     kind: MarketKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.venues.ccxt.bybit._FILLS_PAGE", 1)
-    monkeypatch.setattr("activities.venues.ccxt.bybit._PAGE", 1)
+    monkeypatch.setattr("activities.venues.ccxt.bybit.history._FILLS_PAGE", 1)
+    monkeypatch.setattr("activities.venues.ccxt.bybit.history.PAGE", 1)
     async with opened("bybit", kind, tmp_path) as bench:
         bench.advance(1)
         await place(bench, A, 990)

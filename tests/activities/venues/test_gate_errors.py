@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
-from activities.venues.ccxt.gate import Gate
-from activities.venues.ccxt.gate_talks import Candles, NewsTalk
-from activities.venues.ccxt.gate_words import CODES, future_in, id_in, moment, spot_in
+from activities.venues.ccxt.gate.codes import CODES
+from activities.venues.ccxt.gate.quirks import Gate
+from activities.venues.ccxt.gate.talks import Candles, NewsTalk
+from activities.venues.ccxt.gate.words import future_in, id_in, moment, spot_in
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply
 from activities.venues.ccxt.quirks import from_ms
@@ -314,7 +315,7 @@ async def test_an_order_that_arrives_after_its_window_is_not_executed(
     async with opened("gate", kind, tmp_path) as bench:
         bench.advance(1)
         await bench.venue.instrument(bench.symbol)
-        bench.venue._quirks.window = timedelta(seconds=-1)  # type: ignore[misc]  # as if on its way
+        bench.venue._quirks.window = timedelta(seconds=-1)  # as if on its way
         with pytest.raises(ClockSkewError, match="X-Gate-Exptime"):
             await place(bench, A, 990)
         assert await bench.venue.open_orders(bench.symbol) == []

@@ -13,9 +13,10 @@ import pytest
 
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
-from activities.venues.ccxt.okx import Okx
-from activities.venues.ccxt.okx_talks import PrivateNews
-from activities.venues.ccxt.okx_words import CODES, pages
+from activities.venues.ccxt.okx.codes import CODES
+from activities.venues.ccxt.okx.quirks import Okx
+from activities.venues.ccxt.okx.talks import PrivateNews
+from activities.venues.ccxt.okx.words import pages
 from activities.venues.ccxt.quirks import from_ms
 from domain.errors import AuthenticationError, ClockSkewError, VenueError
 from domain.money import Instrument, MarketKind, Price, Quantity

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from domain.grid.events import (
+    Alert,
+    AlertLevel,
     Cancel,
     FeedChanged,
     LookUp,
@@ -37,7 +39,7 @@ def unanswered(run: Runner) -> str:
     """Send one entry whose answer is lost and return its id."""
     run.tell(FeedChanged(live=True, at=T0), Resynced((), T0))
     (request,) = requests(run.decide(PriceMoved(Price(10_000), T0)))
-    assert run.decide(unknown(request.client_id)) == ()
+    assert kinds(run.decide(unknown(request.client_id))) == ["Alert"]
     run.venue.place(request)
     return request.client_id
 
@@ -50,6 +52,14 @@ def test_an_unknown_outcome_keeps_its_slot_until_it_was_looked_up() -> None:
     assert actions == [LookUp("BTC/USDT:USDT", client_id)]
     assert run.slot(9_900).state is SlotState.LOCKED
     assert run.tell(TimePassed(T0)) == []
+
+
+def test_a_doubt_is_told_once_however_often_it_is_confirmed() -> None:
+    run = Runner(configured(buy_window=1))
+    client_id = run.order(Side.BUY, 9_900).request.client_id
+    told = [run.decide(unknown(client_id)) for _ in range(3)]
+    wanted = f"order {client_id} is in doubt and will be looked up: no answer"
+    assert told == [(Alert(AlertLevel.WARNING, wanted),), (), ()]
 
 
 def test_a_proved_absence_frees_the_slot_and_sends_under_a_new_name() -> None:
@@ -121,7 +131,7 @@ def test_a_lost_cancel_is_asked_for_again() -> None:
     decided = run.decide(PriceMoved(Price(10_200), T0))
     (cancel,) = [action for action in decided if isinstance(action, Cancel)]
     run.perform([action for action in decided if action is not cancel])
-    assert run.decide(unknown(cancel.client_id)) == ()
+    assert kinds(run.decide(unknown(cancel.client_id))) == ["Alert"]
     actions = run.tell(TimePassed(T0))
     assert kinds(actions)[0] == "LookUp"
     assert cancel in actions

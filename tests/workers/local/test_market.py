@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidValueError
-from workers.local.market import market_of
+from workers.local.market import live_market_of, market_of
 
 
 def test_without_a_word_the_market_is_made() -> None:
@@ -50,3 +50,23 @@ def test_a_tape_that_does_not_tell_its_market_or_is_not_there_is_refused(tmp_pat
         market_of(None, tmp_path / "mine.csv.gz", None, None)
     with pytest.raises(InvalidValueError, match="must be a file"):
         market_of(None, tmp_path / "none.csv.gz", None, None)
+
+
+def test_a_live_market_is_asked_for_kept_and_last_of_all_a_setting() -> None:
+    asked = live_market_of(None, "okx", ("ETH/USDT", "BTC/USDT"), "binance")
+    assert asked is not None
+    assert (asked.symbol, asked.kind) == ("ETH/USDT", "spot")
+    assert asked.arguments() == ["--feed", "okx", "--symbols", "ETH/USDT,BTC/USDT"]
+    kept = live_market_of({"feed": "okx", "symbols": ["ETH/USDT"]}, None, (), "binance")
+    assert kept is not None
+    assert (kept.feed, kept.symbols) == ("okx", ("ETH/USDT",))
+    usual = live_market_of(None, None, (), "binance")
+    assert usual is not None
+    assert (usual.feed, usual.symbols, usual.kind) == ("binance", ("BTC/USDT:USDT",), "perpetual")
+
+
+def test_a_made_market_that_runs_stays_one_and_symbols_need_a_feed() -> None:
+    assert live_market_of({"symbol": "BTC/USDT:USDT"}, None, (), "binance") is None
+    assert live_market_of(None, None, (), None) is None
+    with pytest.raises(InvalidValueError, match="--symbol belongs to --feed"):
+        live_market_of(None, None, ("BTC/USDT",), None)

@@ -61,12 +61,25 @@ class Desk:
     def __init__(self, host: Host, plan: FaultPlan) -> None:
         self.host = host
         self.plan = plan
+        self._ahead = timedelta()
         self._ghosts: dict[str, _Ghosts] = {}
         self._listeners: set[asyncio.Event] = set()
 
     def now(self) -> datetime:
-        """Return wall time, by which requests are judged; events carry the market's time."""
-        return datetime.now(UTC)
+        """Return wall time, by which requests are judged; events carry the market's time.
+
+        It is ahead by what a scripted fault says for the request in hand.
+        """
+        return datetime.now(UTC) + self._ahead
+
+    @contextmanager
+    def skewed(self, ahead: timedelta) -> Iterator[None]:
+        """Have the clock *ahead* inside the context, in which nothing may be awaited."""
+        before, self._ahead = self._ahead, self._ahead + ahead
+        try:
+            yield
+        finally:
+            self._ahead = before
 
     def instruments(self, kind: MarketKind) -> Sequence[Instrument]:
         """Return what is traded of *kind*."""

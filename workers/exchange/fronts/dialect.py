@@ -1,55 +1,46 @@
-"""What a venue's dialect is: routes, refusals, what it says on sockets, and how it fails."""
+"""What a venue's dialect is: rooms with routes, what it says on sockets, and how it fails."""
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import unquote
 
 from domain.orders import RefusalReason
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Asked, Told
 from workers.exchange.fronts.desk import Desk
+from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.sockets import Socket
 
-#: Answers a request at once: nothing else happens in between. What is no Told is a JSON body.
-Handler = Callable[[Asked], Any]
 
+class Talker(Protocol):
+    """Who speaks on the sockets of some paths."""
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A method and a path, with {names} for parts of it; what it is about; who answers."""
-
-    method: str
-    path: str
-    operation: Operation
-    handler: Handler
-    pattern: re.Pattern[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
-        object.__setattr__(self, "pattern", re.compile(pattern))
+    async def converse(self, asked: Asked, socket: Socket) -> bool:
+        """Speak until the socket ends; False, at once: this is no path of its own."""
 
 
 class Dialect(ABC):
-    """One venue. Handlers are synchronous: they check, act on the desk, and answer."""
+    """One venue: the rooms that answer requests, the sockets, and how it fails."""
 
     name: ClassVar[str]
     #: Every host name it answers to.
     hosts: ClassVar[frozenset[str]]
     #: The names under which requests carry client ids, for fault rules that pick some.
     id_fields: ClassVar[Sequence[str]]
+    #: How old a request may be; None where each request tells that itself.
+    window: timedelta | None = None
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, rooms: Sequence[Room[Any]], sockets: Sequence[Talker]) -> None:
         self.desk = desk
-        #: By how much a scripted fault has the clock ahead, for the request in hand.
-        self.ahead = timedelta()
+        self._rooms = rooms
+        self._sockets = sockets
 
-    @abstractmethod
     def routes(self) -> Sequence[Route]:
         """Return everything that is answered; all else is a 404."""
+        return [route for room in self._rooms for route in room.routes()]
 
     def operation(self, route: Route, asked: Asked) -> Operation:  # noqa: ARG002 - as it is
         """Return what a request is about, where one path serves for several things."""
@@ -62,9 +53,12 @@ class Dialect(ABC):
         """
         return None
 
-    @abstractmethod
     async def converse(self, asked: Asked, socket: Socket) -> bool:
         """Speak on a WebSocket until it ends; False: there is none at this path."""
+        for talker in self._sockets:
+            if await talker.converse(asked, socket):
+                return True
+        return False
 
     # ---- how it fails
 

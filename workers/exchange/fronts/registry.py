@@ -1,6 +1,6 @@
 """The dialects there are: a venue's name, and the class that speaks it. One line each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Final
 
@@ -27,7 +27,7 @@ def dialects_of(names: Sequence[str], desk: Desk) -> Sequence[Dialect]:
     return [_load(DIALECTS[name])(desk) for name in names]
 
 
-def _load(where: str) -> type[Dialect]:
+def _load(where: str) -> Callable[[Desk], Dialect]:
     module, _, attribute = where.partition(":")
-    dialect: type[Dialect] = getattr(import_module(module), attribute)
+    dialect: Callable[[Desk], Dialect] = getattr(import_module(module), attribute)
     return dialect

@@ -13,11 +13,14 @@ import orjson
 from aiohttp import web
 
 from domain.errors import AlreadyRunningError, TradingError
-from workers.exchange.faults import FaultKind, FaultPlan, FaultRule
+from workers.exchange.faults import HANDSHAKE, FaultKind, FaultPlan, FaultRule
+from workers.exchange.fronts.arrivals import Arrivals
 from workers.exchange.fronts.asked import Asked, Told, WrongError
 from workers.exchange.fronts.desk import Desk
-from workers.exchange.fronts.dialect import Dialect, Route
+from workers.exchange.fronts.dialect import Dialect
+from workers.exchange.fronts.keys import MARK
 from workers.exchange.fronts.registry import dialects_of
+from workers.exchange.fronts.rooms import Route
 from workers.exchange.fronts.sockets import Socket
 from workers.exchange.fronts.tls import AUTHORITY_FILE, server_context
 from workers.exchange.host import Host
@@ -36,6 +39,7 @@ class Fronts:
     authority: Path
     desk: Desk
     dialects: Sequence[Dialect]
+    arrivals: Arrivals
 
 
 @asynccontextmanager
@@ -65,7 +69,7 @@ async def fronts(
         ) from error
     taken = runner.addresses[0][1]
     try:
-        yield Fronts(address, taken, directory / AUTHORITY_FILE, desk, dialects)
+        yield Fronts(address, taken, directory / AUTHORITY_FILE, desk, dialects, server.arrivals)
     finally:
         await server.close()
         await runner.cleanup()
@@ -75,6 +79,7 @@ class _Server:
     def __init__(self, desk: Desk, by_host: Mapping[str, Dialect]) -> None:
         self._desk = desk
         self._by_host = by_host
+        self.arrivals = Arrivals()
         self._routes = {name: dialect.routes() for name, dialect in by_host.items()}
         self._sockets: set[Socket] = set()
         self._on_their_way: set[asyncio.Task[Any]] = set()
@@ -114,6 +119,7 @@ class _Server:
         self, dialect: Dialect, route: Route, asked: Asked, request: web.Request
     ) -> web.StreamResponse:
         operation = dialect.operation(route, asked)
+        self.arrivals.note(operation, asked)
         rules = self._desk.plan.strike(f"rest.{operation}", dialect.client_ids(asked))
         kinds = {rule.kind for rule in rules}
         if FaultKind.DROP_CONNECTION in kinds:
@@ -122,6 +128,8 @@ class _Server:
             told = _instead(dialect, rule)
             if told is not None:
                 return _response(told)
+        if FaultKind.REVOKE_KEY in kinds:
+            asked = _strange(asked)
         ahead = _sum(rules, FaultKind.SKEW_CLOCK)
         waits = _sum(rules, FaultKind.DELAY_BEFORE)
         if waits:
@@ -152,6 +160,9 @@ class _Server:
     async def _converse(
         self, dialect: Dialect, asked: Asked, request: web.Request
     ) -> web.StreamResponse:
+        for rule in self._desk.plan.strike(HANDSHAKE, []):
+            told = _instead(dialect, rule)
+            return _cut(request) if told is None else _response(told)
         raw = web.WebSocketResponse(compress=False, autoping=False)
         socket = Socket(raw, self._desk)
         self._sockets.add(socket)
@@ -175,16 +186,14 @@ class _Server:
 
 
 def _act(dialect: Dialect, route: Route, asked: Asked, ahead: timedelta) -> Told:
-    dialect.ahead = ahead
     try:
-        told = route.handler(asked)
+        with dialect.desk.skewed(ahead):
+            told = route.handler(asked)
     except WrongError as wrong:
         return wrong.answer
     except TradingError as error:
         _log.exception("%s %s", asked.method, asked.path)
         return Told(str(error), 500)
-    finally:
-        dialect.ahead = timedelta()
     return told if isinstance(told, Told) else Told(told)
 
 
@@ -205,6 +214,16 @@ def _instead(dialect: Dialect, rule: FaultRule) -> Told | None:
             return Told(_PAGE, 200, {"Content-Type": "text/html"})
         case _:
             return None
+
+
+def _strange(asked: Asked) -> Asked:
+    """Return *asked* under a key that nobody has: the dialect says so in the venue's own words."""
+
+    def renamed(text: str) -> str:
+        return text.replace(MARK, "revoked-")
+
+    headers = {name: renamed(value) for name, value in asked.headers.items()}
+    return replace(asked, query=renamed(asked.query), body=renamed(asked.body), headers=headers)
 
 
 def _sum(rules: Sequence[FaultRule], kind: FaultKind) -> timedelta:

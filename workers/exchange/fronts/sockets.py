@@ -7,7 +7,7 @@ and of prices the latest only.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from aiohttp import web
 from domain.orders import OrderReport
 from workers.exchange.faults import PRIVATE_STREAM, PUBLIC_STREAM, FaultKind
 from workers.exchange.fronts.desk import Desk
+from workers.exchange.fronts.looks import Look
 
 #: A report that waits for its follower goes out alone when none comes in this time (seconds).
 _FOLLOWER_WITHIN: Final = 1.0
@@ -86,10 +87,8 @@ class Socket:
 
         return self._spawn(tell())
 
-    def tell_changes(
-        self, look: Callable[[], Sequence[Any]], *, every: float = 0.0
-    ) -> "asyncio.Task[None]":
-        """Say what *look* returns, now and after every change; [] if there is nothing new.
+    def tell_changes(self, look: Look) -> "asyncio.Task[None]":
+        """Say what *look* returns, now and after every change.
 
         Of public things the latest counts: while the client does not read, none is looked at.
         """
@@ -98,10 +97,10 @@ class Socket:
             with self._desk.changes() as changed:
                 while True:
                     changed.clear()
-                    for message in look():
+                    for message in look.read():
                         self._queue.put_nowait(_Out(message, PUBLIC_STREAM))
                     await self._queue.join()
-                    await asyncio.sleep(every)
+                    await asyncio.sleep(look.every)
                     await changed.wait()
 
         return self._spawn(tell())

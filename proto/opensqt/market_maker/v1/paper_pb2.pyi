@@ -40,6 +40,7 @@ class FaultKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAULT_KIND_SKEW_CLOCK: _ClassVar[FaultKind]
     FAULT_KIND_DROP_REPORT: _ClassVar[FaultKind]
     FAULT_KIND_FREEZE_STREAM: _ClassVar[FaultKind]
+    FAULT_KIND_REVOKE_KEY: _ClassVar[FaultKind]
 STOP_REASON_UNSPECIFIED: StopReason
 STOP_REASON_COUNT: StopReason
 STOP_REASON_REPORT: StopReason
@@ -63,6 +64,7 @@ FAULT_KIND_DROP_CONNECTION: FaultKind
 FAULT_KIND_SKEW_CLOCK: FaultKind
 FAULT_KIND_DROP_REPORT: FaultKind
 FAULT_KIND_FREEZE_STREAM: FaultKind
+FAULT_KIND_REVOKE_KEY: FaultKind
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,100 @@
+"""Send markers: what is about to leave, committed before it does.
+
+Every function takes a connection; the transaction is the caller's. All may be repeated.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select
+
+from activities.store.instruments import Instruments
+from activities.store.orders import identity, stored_order
+from activities.store.records import REFUSED, SENDING, Marked, StoredOrder
+from activities.store.schema import RANKS, orders
+from activities.store.statements import insert_in, parameters
+from domain.order_ids import decode
+from domain.orders import OrderRequest
+
+#: Asked before every batch of orders, so it is built once.
+_FROM: Final = (
+    select(orders)
+    .where(orders.c.run_tag == bindparam("tag"), orders.c.generation >= bindparam("first"))
+    .order_by(orders.c.generation, orders.c.client_id)
+)
+
+
+def mark_sending(
+    connection: Connection,
+    account: str,
+    requests: Sequence[OrderRequest],
+    at: datetime,
+    instruments: Instruments,
+) -> set[str]:
+    """Add a send marker for each request; return the ids that already had one, perhaps sent."""
+    if not requests:
+        return set()
+    rows = [_marker(connection, account, request, at, instruments) for request in requests]
+    rows.sort(key=lambda row: str(row["client_id"]))
+    added = connection.execute(_add_markers(connection.dialect.name), parameters(rows)).scalars()
+    return {request.client_id for request in requests}.difference(added)
+
+
+def mark_decided(
+    connection: Connection,
+    account: str,
+    requests: Sequence[OrderRequest],
+    at: datetime,
+    instruments: Instruments,
+    *,
+    decided: Sequence[OrderRequest],
+) -> Marked:
+    """Add send markers for *requests* unless `unremembered` finds orders; then change nothing."""
+    lost = unremembered(connection, decided)
+    if lost:
+        return Marked(lost=tuple(lost))
+    return Marked(frozenset(mark_sending(connection, account, requests, at, instruments)))
+
+
+def unremembered(connection: Connection, decided: Sequence[OrderRequest]) -> list[StoredOrder]:
+    """Return the orders that were sent instead of *decided*, or after them, by generation.
+
+    They have a generation that *decided*, all orders of one decision, must be the first to use. One
+    that was refused or proved absent is nothing that anybody has to hear of.
+    """
+    keys = [key for request in decided if (key := decode(request.client_id))]
+    if not keys:
+        return []
+    asked = {"tag": keys[0].run_tag, "first": min(key.generation for key in keys)}
+    mine = {request.client_id for request in decided}
+    found = [stored_order(row) for row in connection.execute(_FROM, asked)]
+    return [each for each in found if each.client_id not in mine and each.status != REFUSED]
+
+
+def _marker(
+    connection: Connection,
+    account: str,
+    request: OrderRequest,
+    at: datetime,
+    instruments: Instruments,
+) -> dict[str, Any]:
+    return identity(connection, account, request, request.type, instruments) | {
+        "status": SENDING,
+        "rank": RANKS[SENDING],
+        "order_id": None,
+        "filled_lots": 0,
+        "value": 0,
+        "fees": {},
+        "reason": None,
+        "message": "",
+        "sent_at": at,
+        "updated_at": None,
+    }
+
+
+@cache
+def _add_markers(dialect: str) -> Any:
+    statement = insert_in(dialect, orders).on_conflict_do_nothing()
+    return statement.returning(orders.c.client_id)

@@ -1,0 +1,1 @@
+"""Bitget: USDT-M perpetuals in one-way mode and spot, by raw calls of its API v2."""

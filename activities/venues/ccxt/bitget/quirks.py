@@ -1,0 +1,32 @@
+"""All that the gateway knows of Bitget."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from activities.venues.ccxt.bitget.account import Account
+from activities.venues.ccxt.bitget.history import History
+from activities.venues.ccxt.bitget.market import PublicData
+from activities.venues.ccxt.bitget.orders import Orders
+from activities.venues.ccxt.bitget.rights import Rights
+from activities.venues.ccxt.bitget.talks import AccountNews, Candles, Marks, Prices
+from activities.venues.ccxt.markets import Market
+from activities.venues.ccxt.quirks import News
+from activities.venues.ccxt.sockets import Conversation
+from domain.conditions import MarkPrice
+from domain.market import Candle, PriceUpdate
+
+
+class Bitget(Orders, History, Account, Rights, PublicData):
+    """One account, for one kind of market."""
+
+    def news_talk(self) -> Conversation[News]:
+        return AccountNews(self)
+
+    def price_talk(self, markets: Sequence[Market]) -> Conversation[PriceUpdate]:
+        return Prices(self, markets)
+
+    def candle_talk(self, market: Market, interval: timedelta) -> Conversation[Candle]:
+        return Candles(self, market, interval)
+
+    def mark_talk(self, markets: Sequence[Market]) -> Conversation[MarkPrice]:
+        return Marks(self, markets)

@@ -1,0 +1,86 @@
+"""Bybit's public data, as it is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from activities.venues.ccxt.bybit.base import BybitBase
+from activities.venues.ccxt.bybit.words import rows_of
+from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.quirks import bar, from_ms, to_ms
+from domain.conditions import DayStatistics, FundingRate
+from domain.market import Candle, PriceUpdate
+
+_CANDLES_PAGE: Final = 1000
+_RATES_PAGE: Final = 200
+
+
+class PublicData(BybitBase):
+    """Prices, candles, statistics, funding rates."""
+
+    async def last_price(self, market: Market) -> PriceUpdate | None:
+        """Return the last trade on the book: a block's price was agreed on elsewhere."""
+        params = {"category": self.category, "symbol": market.id, "limit": 60}
+        rows = rows_of(await self._ask("publicGetV5MarketRecentTrade", params), "result")
+        on_book = [row for row in rows if not row.get("isBlockTrade")]
+        if not on_book:
+            return None
+        row = max(on_book, key=lambda each: int(each["time"]))  # of equals the first is the newest
+        return PriceUpdate(market.symbol, market.price(row["price"], "price"), from_ms(row["time"]))
+
+    async def candles(self, market: Market, interval: timedelta, limit: int) -> Sequence[Candle]:
+        params = {
+            "category": self.category,
+            "symbol": market.id,
+            "interval": self.interval(interval),
+            "limit": min(limit, _CANDLES_PAGE),
+        }
+        rows = rows_of(await self._ask("publicGetV5MarketKline", params), "result")
+        candles = [bar(market, row) for row in reversed(rows)]
+        return [*candles[:-1], *(replace(each, closed=False) for each in candles[-1:])]
+
+    async def day_statistics(self) -> Sequence[DayStatistics]:
+        told = await self._ask("publicGetV5MarketTickers", {"category": self.category})
+        return [
+            DayStatistics(
+                market.symbol,
+                decimal(row["lastPrice"], "lastPrice"),
+                decimal(row["price24hPcnt"], "price24hPcnt"),
+                decimal(row["turnover24h"], "turnover24h"),
+            )
+            for row in rows_of(told, "result")
+            if (market := self.market_of(row["symbol"])) is not None
+        ]
+
+    async def funding_rate(self, market: Market) -> FundingRate:
+        params = {"category": self.category, "symbol": market.id}
+        (row,) = rows_of(await self._ask("publicGetV5MarketTickers", params), "result")
+        return FundingRate(
+            market.symbol,
+            decimal(row["fundingRate"], "fundingRate"),
+            from_ms(row["nextFundingTime"]),
+            decimal(row["markPrice"], "markPrice"),
+        )
+
+    async def funding_rates(self, market: Market, since: datetime) -> Sequence[FundingRate]:
+        """Ask from the newest backwards: this history has an end to be given, and no cursor."""
+        begin, end = to_ms(since), int(self.rest.client.milliseconds())
+        rates: dict[datetime, FundingRate] = {}
+        while begin <= end:
+            params = {
+                "category": self.category,
+                "symbol": market.id,
+                "startTime": begin,
+                "endTime": end,
+                "limit": _RATES_PAGE,
+            }
+            rows = rows_of(await self._ask("publicGetV5MarketFundingHistory", params), "result")
+            for row in rows:
+                at = from_ms(row["fundingRateTimestamp"])
+                rate = decimal(row["fundingRate"], "fundingRate")
+                rates[at] = FundingRate(market.symbol, rate, at)
+            if len(rows) < _RATES_PAGE:
+                break
+            end = min(int(row["fundingRateTimestamp"]) for row in rows) - 1
+        return [rates[at] for at in sorted(rates)]

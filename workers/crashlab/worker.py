@@ -1,0 +1,93 @@
+"""What a forked process does: it works the grids of its role until it is killed."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+from pydantic import TypeAdapter
+from temporalio.client import Client
+
+from activities.gate import SizeGate
+from activities.orders import OrderDesk
+from activities.store.ledger import Ledger
+from workers.converter import DATA_CONVERTER
+from workers.crashlab.interceptors import StepInterceptor
+from workers.crashlab.ports import RashDesk, WiredStore, WiredVenue
+from workers.crashlab.role import Grid, Role
+from workers.crashlab.rolling import SoonRolling
+from workers.crashlab.steps import Runner
+from workers.crashlab.trap import Tripwire
+from workers.durable import account_worker
+from workers.simple_run import SimpleRun
+from workers.wiring import Desks, desks, ensure_feed
+from workflows.messages import GridResult
+
+_LOOK_EVERY: Final = 1.0
+RESULT: Final = TypeAdapter(GridResult)
+
+
+def work(role: Role) -> None:
+    """Work until killed; a simple runner that was told to stop its grids ends by itself."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(_work(role, os.getppid()))
+
+
+async def _work(role: Role, parent: int) -> None:
+    watching = asyncio.create_task(_die_with(parent))
+    await (_durable(role) if role.runner is Runner.DURABLE else _simple(role))
+    watching.cancel()
+
+
+async def _die_with(parent: int) -> None:
+    """End this process soon after its parent: nobody else would."""
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells it
+        await asyncio.sleep(_LOOK_EVERY)
+    os._exit(1)
+
+
+async def _durable(role: Role) -> None:
+    wire = Tripwire(role.trap)
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(Ledger.open(role.ledger_url))
+        client = await Client.connect(
+            role.temporal, data_converter=DATA_CONVERTER, interceptors=[StepInterceptor(wire)]
+        )
+        for grid in role.grids:
+            account = await stack.enter_async_context(_desks(role, grid, ledger, wire))
+            await ensure_feed(client, grid.account)
+            await stack.enter_async_context(account_worker(client, account, SoonRolling))
+        await asyncio.Event().wait()
+
+
+async def _simple(role: Role) -> None:
+    async with Ledger.open(role.ledger_url) as ledger, asyncio.TaskGroup() as tasks:
+        for grid in role.grids:
+            tasks.create_task(_run_simple(role, grid, ledger))
+
+
+async def _run_simple(role: Role, grid: Grid, ledger: Ledger) -> None:
+    wire = Tripwire(role.trap)
+    async with _desks(role, grid, ledger, wire) as account:
+        with WiredStore.open(role.checkpoints, grid.name) as store:
+            store.wire, store.account = wire, grid.account
+            run = await SimpleRun.open(grid.name, grid.spec, account, store, stop=role.stop)
+            result = await run.run()
+    if result is not None:
+        (role.directory / f"{grid.name}.json").write_bytes(RESULT.dump_json(result))
+
+
+@asynccontextmanager
+async def _desks(role: Role, grid: Grid, ledger: Ledger, wire: Tripwire) -> AsyncIterator[Desks]:
+    async with WiredVenue(role, grid, wire) as venue:
+        account = desks(grid.account, venue, ledger)
+        if not role.look_up:
+            account = replace(account, orders=_rash(account))
+        yield account
+
+
+def _rash(account: Desks) -> OrderDesk:
+    return RashDesk(account.account, account.venue, account.ledger, SizeGate())

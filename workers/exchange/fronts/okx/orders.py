@@ -1,0 +1,130 @@
+"""Orders at OKX: placing and canceling, one by one and in batches."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from domain.errors import InvalidValueError
+from domain.money import EXACT, Instrument, MarketKind, Price, Quantity
+from domain.orders import (
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    Refusal,
+    Side,
+    TimeInForce,
+)
+from workers.exchange.faults import Operation
+from workers.exchange.fronts.asked import Fields, WrongError
+from workers.exchange.fronts.desk import Duplicate, Scope
+from workers.exchange.fronts.okx import rows
+from workers.exchange.fronts.okx.door import OkxDoor
+from workers.exchange.fronts.okx.refusals import bad_field, refused, wrong
+from workers.exchange.fronts.rooms import Room, Route
+
+_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
+_TYPES: Final = ("limit", "market", "post_only", "fok", "ioc")
+
+
+class Orders(Room[OkxDoor]):
+    """A result carries its own code; that of an order which was taken carries an id only."""
+
+    def routes(self) -> Sequence[Route]:
+        one, batch = self.door.one, self.door.batch
+        return [
+            one("/trade/order", Operation.PLACE, self._placed),
+            one("/trade/cancel-order", Operation.CANCEL, self._canceled),
+            batch("/trade/batch-orders", Operation.PLACE_BATCH, self._placed),
+            batch("/trade/cancel-batch-orders", Operation.CANCEL_BATCH, self._canceled),
+        ]
+
+    def _placed(self, account: str, order: Mapping[str, Any]) -> dict[str, Any]:
+        client_id = str(order.get("clOrdId", ""))
+        try:
+            return self._take(account, Fields(order, bad_field))
+        except WrongError as refusal:
+            body = refusal.answer.body
+            return rows.result(client_id, None, body["code"], body["msg"])
+
+    def _take(self, account: str, fields: Fields) -> dict[str, Any]:
+        instrument = self.door.instrument(fields)
+        request, word = self._request(instrument, fields)
+        outcome = self.desk.place(account, request, scope=Scope.OPEN, crossing_is_taken=True)
+        if isinstance(outcome, Duplicate):
+            raise wrong("51016", "Client order ID already exists.")
+        if isinstance(outcome, Refusal):
+            raise wrong(*refused(outcome.reason))
+        self.door.memory.call(account, request.client_id, word)
+        return rows.result(request.client_id, outcome, "0", "Order placed")
+
+    def _request(self, instrument: Instrument, fields: Fields) -> tuple[OrderRequest, str]:
+        perpetual = instrument.kind is MarketKind.PERPETUAL
+        client_id = fields.text("clOrdId")  # OKX makes one up; here each order has its own
+        if not _ID.fullmatch(client_id):
+            raise bad_field("clOrdId", "malformed")
+        fields.choice("tdMode", ("cross",) if perpetual else ("cash",))
+        word = fields.choice("ordType", _TYPES)
+        side = Side(fields.choice("side", ("buy", "sell")))
+        reduce_only = False
+        if perpetual:
+            fields.choice("posSide", ("net",), "net")
+            reduce_only = (fields.optional("reduceOnly") or "false").lower() == "true"
+        elif word == "market":
+            unit = "quote_ccy" if side is Side.BUY else "base_ccy"
+            fields.choice("tgtCcy", ("base_ccy",), unit)  # in quote it cannot be counted here
+            fields.ignore("banAmend")  # an order is never made smaller here
+        request = OrderRequest(
+            client_id=client_id,
+            symbol=instrument.symbol,
+            side=side,
+            quantity=_quantity(instrument, fields),
+            price=None if word == "market" else _price(instrument, fields),
+            type=OrderType.MARKET if word == "market" else OrderType.LIMIT,
+            time_in_force=TimeInForce(word) if word in ("fok", "ioc") else TimeInForce.GTC,
+            post_only=word == "post_only",
+            reduce_only=reduce_only,
+        )
+        fields.done()
+        return request, word
+
+    def _canceled(self, account: str, order: Mapping[str, Any]) -> dict[str, Any]:
+        client_id = str(order.get("clOrdId", ""))
+        try:
+            fields = Fields(order, bad_field)
+            instrument = self.door.instrument(fields)
+            report = self.door.named(account, instrument, fields)
+            fields.done()
+            return self._end(account, instrument, report)
+        except WrongError as refusal:
+            body = refusal.answer.body
+            return rows.result(client_id, None, body["code"], body["msg"])
+
+    def _end(
+        self, account: str, instrument: Instrument, report: OrderReport | None
+    ) -> dict[str, Any]:
+        if report is None:
+            raise wrong("51400", "Cancellation failed as the order does not exist.")
+        canceled = self.desk.cancel(account, instrument.symbol, report.client_id)
+        if canceled is not None:
+            return rows.result(report.client_id, canceled, "0", "")
+        if report.status is OrderStatus.FILLED:
+            raise wrong("51402", "Cancellation failed as the order is already completed.")
+        raise wrong("51401", "Cancellation failed as the order is already canceled.")
+
+
+def _price(instrument: Instrument, fields: Fields) -> Price:
+    try:
+        return instrument.exact_price(fields.number("px"), "px")
+    except InvalidValueError:
+        raise bad_field("px", "malformed") from None
+
+
+def _quantity(instrument: Instrument, fields: Fields) -> Quantity:
+    amount = fields.number("sz")
+    steps = EXACT.divide(amount, rows.lot_size(instrument))
+    if amount <= 0:
+        raise bad_field("sz", "malformed")
+    if steps != steps.to_integral_value(context=EXACT):
+        raise wrong("51121", "Order quantity must be a multiple of the lot size.")
+    return Quantity(int(steps))

@@ -1,0 +1,1 @@
+"""Live paper: orders fill here, and the prices are those of a real venue."""
