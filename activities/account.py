@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from activities.clock import utc_now
 from activities.looks import SharedLooks
 from activities.messages import Books, Prepared
-from activities.orders import utc_now
 from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
 from activities.store.records import Watch as StoredWatch

@@ -21,10 +21,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 
+from activities.clock import utc_now
 from activities.gate import LastGate
 from activities.sending import Sender
 from activities.store.ledger import Ledger
@@ -47,11 +48,6 @@ from domain.ports import Venue
 
 _LOOK_AGAIN: Final = 0.2
 _REMEMBERED: Final = 4096
-
-
-def utc_now() -> datetime:
-    """Return the wall clock, for markers and look-ups only; no decision of an engine reads it."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,15 +192,9 @@ class OrderDesk:
     async def _pass_gate(
         self, instrument: Instrument, requests: Sequence[OrderRequest]
     ) -> tuple[list[OrderRequest], list[Outcome]]:
-        allowed: list[OrderRequest] = []
-        refused: list[Outcome] = []
-        for request in requests:
-            refusal = await self._gate.refusal(request, instrument)
-            if refusal is None:
-                allowed.append(request)
-            else:
-                refused.append(refusal)
-        return allowed, refused
+        refused = await self._gate.refusals(requests, instrument)
+        out = {refusal.client_id for refusal in refused}
+        return [request for request in requests if request.client_id not in out], [*refused]
 
     async def _look_up_first(self, request: OrderRequest, *, sent_before: bool) -> Outcome | None:
         """Return what became of an order that was perhaps sent before; None if it may be sent.

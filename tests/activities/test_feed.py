@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 
 from activities.feed import Feed
 from activities.messages import FeedBatch
+from activities.risk import RiskDesk
 from activities.store.records import Watch as StoredWatch
 from domain.errors import VenueUnavailableError
 from domain.grid.config import bind
-from domain.grid.events import FeedChanged, GridEvent, Place, PriceMoved, Reported
+from domain.grid.events import FeedChanged, GridEvent, Place, PriceMoved, Reported, RiskChanged
 from domain.grid.spec import parse_spec
 from domain.grid.state import begin
 from domain.grid.watch import Watch, watch
@@ -66,10 +67,16 @@ class Runs:
         return [e for name, batch in self.batches if name == workflow_id for e in batch.events]
 
     def words(self, workflow_id: str = "a run") -> list[str]:
-        return [_word(event) for event in self.events(workflow_id)]
+        """Return what a run heard, of all but that it stands clear."""
+        told = (event for event in self.events(workflow_id) if not _is_clear(event))
+        return [_word(event) for event in told]
 
     def of_orders(self, workflow_id: str = "a run") -> list[str]:
         return [_word(e) for e in self.events(workflow_id) if isinstance(e, Reported)]
+
+
+def _is_clear(event: GridEvent) -> bool:
+    return isinstance(event, RiskChanged) and not event.halted
 
 
 def _word(event: GridEvent) -> str:
@@ -188,6 +195,7 @@ async def _scene(tmp_path: Path) -> AsyncIterator[Scene]:
             venue,
             desk.ledger,
             desk.orders,
+            RiskDesk(desk.ledger, clock=desk.clock),
             deliver=runs.deliver,
             session="s",
             clock=desk.clock,

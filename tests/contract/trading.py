@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from activities.account import AccountDesk
 from activities.gate import SizeGate
+from activities.risk import RiskDesk
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -162,7 +163,7 @@ async def trading(
         clock = Clock()
         desk = Recorder(account, bench.venue, ledger, SizeGate(), clock)
         books = AccountDesk(account, bench.venue, ledger, clock)
-        desks = Desks(account, bench.venue, ledger, desk, books)
+        desks = Desks(account, bench.venue, ledger, desk, books, RiskDesk(ledger))
         run = spec(kind, account)
         if client is not None:
             async with durable_run(client, account, run, desks) as durable:

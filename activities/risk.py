@@ -1,0 +1,278 @@
+"""The risk desk: the only reader and writer of what risk knows.
+
+Breakers, the word of the market monitor and reservations lie in the ledger, so they outlive every
+process and are the same for all of them. A breaker is stepped in one transaction (read, step,
+write, tell), so two processes that trip and reset at once come one after the other.
+
+A breaker of which nothing is stored is closed. A monitor that is set up and has not spoken, or too
+long ago, halts (decision D9); one that is not set up halts nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from activities.clock import utc_now
+from activities.store.ledger import Ledger
+from activities.store.records import AuditEntry, RiskEvent
+from activities.store.risk import RiskChange, States
+from domain.risk.admission import admit
+from domain.risk.breaker import BreakerState, Phase, Transition, step
+from domain.risk.breaker_events import (
+    BreakerEvent,
+    ResetAsked,
+    TimePassed,
+    TrialBegun,
+    TripAsked,
+)
+from domain.risk.limits import Reservation
+from domain.risk.monitor import Verdict
+from domain.risk.scope import Scope, ScopeKind, scopes
+from domain.risk.spec import RiskSpec
+from domain.risk.standing import RiskView, Standing, standing
+
+#: What the market monitor said last is stored beside the breakers, under this.
+_MONITOR: Final = "monitor"
+#: Who speaks for the monitor in the audit log.
+_GUARD: Final = "guard"
+_SOURCE: Final = "risk"
+_BREAKER: Final = TypeAdapter(BreakerState)
+_VERDICT: Final = TypeAdapter(Verdict)
+_RESERVATION: Final = TypeAdapter(Reservation)
+_TRANSITION: Final = TypeAdapter(Transition)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known at one moment of some scopes."""
+
+    breakers: Mapping[Scope, BreakerState]
+    #: Of the market monitor; None: it has not spoken.
+    verdict: Verdict | None
+
+
+class RiskDesk:
+    """Whether a run may open anything, and all that changes that."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spec: RiskSpec | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._ledger = ledger
+        self._spec = spec or RiskSpec()
+        self._clock = clock
+        #: What was read last of the scopes of a question, and at which version of it all.
+        self._read: dict[tuple[Scope, ...], tuple[int, Known]] = {}
+
+    # --- where runs stand --------------------------------------------------------------------
+
+    async def standing(self, run_id: str, account: str) -> Standing:
+        """Return where a run stands now, for an order that is about to leave.
+
+        Looks into the ledger each time. Raises a StoreError if that cannot be read.
+        """
+        return self._standing(await self.known(scopes(run_id, account)), run_id, account)
+
+    async def standings(self, account: str, run_ids: Sequence[str]) -> Mapping[str, Standing]:
+        """Return where runs of an account stand now, as their engines should hear it.
+
+        Lets breakers notice that time has passed. A trial that is under way does not halt an
+        engine, which would cancel the very order; the last gate sees to it that there is only one.
+        Raises a StoreError if the ledger cannot be read or written.
+        """
+        wanted = _together(scopes(run_id, account) for run_id in run_ids)
+        known = await self.known(wanted)
+        now = self._clock()
+        passed = [
+            scope
+            for scope, breaker in known.breakers.items()
+            if step(breaker, TimePassed(now)).state != breaker
+        ]
+        if passed:
+            await self.tell(passed, TimePassed(now))
+            known = await self.known(wanted)
+        resting = {scope: _at_rest(breaker) for scope, breaker in known.breakers.items()}
+        calmed = replace(known, breakers=resting)
+        return {run_id: self._standing(calmed, run_id, account) for run_id in run_ids}
+
+    async def known(self, wanted: Sequence[Scope]) -> Known:
+        """Return what is known of the scopes *wanted*, and of the market."""
+        key = tuple(wanted)
+        version, known = self._read.get(key, (None, None))
+        now, stored = await self._ledger.look_at_risk([*map(str, key), _MONITOR], version)
+        if stored is not None or known is None:
+            known = self._known(key, stored or {})
+            self._read[key] = (now, known)
+        return known
+
+    def _known(self, wanted: Iterable[Scope], stored: States) -> Known:
+        verdict = stored.get(_MONITOR)
+        return Known(
+            {scope: self._breaker(scope, stored) for scope in wanted},
+            None if verdict is None else _VERDICT.validate_python(verdict),
+        )
+
+    def _breaker(self, scope: Scope, stored: States) -> BreakerState:
+        """Return a breaker as it is stored, with the limits of today."""
+        state = stored.get(str(scope))
+        if state is None:
+            return BreakerState(scope, self._spec.breaker)
+        return replace(_BREAKER.validate_python(state), spec=self._spec.breaker)
+
+    def _standing(self, known: Known, run_id: str, account: str) -> Standing:
+        now, monitor = self._clock(), self._spec.monitor
+        verdict, valid_for = known.verdict, timedelta.max
+        if monitor is None or not monitor.enabled:
+            verdict = Verdict(halted=False, why="there is no market monitor", at=now)
+        else:
+            valid_for = timedelta(seconds=monitor.stale_after)
+        # Who has no room was refused at the start, see `admit`.
+        view = RiskView(verdict, tuple(known.breakers.values()), {run_id: None})
+        return standing(view, run_id, account, now, valid_for)
+
+    # --- breakers ----------------------------------------------------------------------------
+
+    async def tell(self, told: Sequence[Scope], *events: BreakerEvent) -> None:
+        """Tell the breakers of the scopes *told* what happened; every move is recorded.
+
+        Raises a StoreError if that could not be stored; then nothing was.
+        """
+        await self._ledger.change_risk(
+            [str(scope) for scope in told],
+            lambda stored: self._stepped(told, events, stored),
+            self._clock(),
+        )
+
+    def _stepped(
+        self, told: Iterable[Scope], events: Sequence[BreakerEvent], stored: States
+    ) -> RiskChange:
+        states: dict[str, Any] = {}
+        moves: list[Transition] = []
+        for scope in told:
+            before = after = self._breaker(scope, stored)
+            for event in events:
+                done = step(after, event)
+                after = done.state
+                moves += done.transitions or _commands(before, after, event)
+            if after != before or str(scope) not in stored:
+                states[str(scope)] = _BREAKER.dump_python(after, mode="json")
+        return RiskChange(states, [_event(m) for m in moves], [_entry(m) for m in moves])
+
+    async def trip(self, scope: Scope, who: str, why: str) -> None:
+        """Open a breaker until somebody resets it. Raises InvalidValueError without a *why*."""
+        await self.tell([scope], TripAsked(who, why, self._clock()))
+
+    async def reset(self, scope: Scope, who: str, why: str) -> None:
+        """Close a breaker; all is measured anew. Raises InvalidValueError without a *why*."""
+        await self.tell([scope], ResetAsked(who, why, self._clock()))
+
+    async def begin_trial(self, run_id: str, account: str) -> bool:
+        """Take the one opening that half-open breakers of a run let through.
+
+        Returns whether it was there to be had, for nobody takes it twice.
+        """
+        asked, at = scopes(run_id, account), self._clock()
+        taken = False
+
+        def take(stored: States) -> RiskChange:
+            nonlocal taken
+            taken = all(self._breaker(scope, stored).lets_through for scope in asked)
+            return self._stepped(asked, (TrialBegun(at),), stored) if taken else RiskChange()
+
+        await self._ledger.change_risk([str(scope) for scope in asked], take, at)
+        return taken
+
+    # --- the market monitor ------------------------------------------------------------------
+
+    async def speak(self, verdict: Verdict) -> None:
+        """Keep what the market monitor says; a change of it is told, the rest is its heartbeat."""
+
+        def work(stored: States) -> RiskChange:
+            before = self._known((), stored).verdict
+            states = {_MONITOR: _VERDICT.dump_python(verdict, mode="json")}
+            if before is not None and before.halted == verdict.halted:
+                return RiskChange(states)
+            was = None if before is None else {"halted": before.halted, "why": before.why}
+            told = {"halted": verdict.halted, "storm": verdict.storm}
+            detail = _VERDICT.dump_python(verdict, mode="json")
+            event = RiskEvent(verdict.at, _MONITOR, "", None, detail)
+            entry = AuditEntry(verdict.at, _GUARD, _SOURCE, _MONITOR, None, was, told, verdict.why)
+            return RiskChange(states, [event], [entry])
+
+        await self._ledger.change_risk([_MONITOR], work, self._clock())
+
+    # --- limits ------------------------------------------------------------------------------
+
+    async def admit(self, asked: Reservation) -> str | None:
+        """Reserve what a run may need at most; or return why there is no room for it.
+
+        Of two that ask at once for the last of it, one is refused.
+        """
+
+        def refused(stored: States) -> str | None:
+            had = {key: _RESERVATION.validate_python(each) for key, each in stored.items()}
+            return admit(self._spec.limits, had, asked)
+
+        stored = _RESERVATION.dump_python(asked, mode="json")
+        return await self._ledger.reserve(
+            asked.run_id, asked.account, stored, refused, self._clock()
+        )
+
+    async def release(self, run_id: str) -> None:
+        """Give free what a run had reserved."""
+        await self._ledger.release(run_id)
+
+
+def _together(groups: Iterable[Sequence[Scope]]) -> list[Scope]:
+    """Return every scope once, in the order they come."""
+    return list(dict.fromkeys(scope for group in groups for scope in group))
+
+
+def _at_rest(breaker: BreakerState) -> BreakerState:
+    """Return a half-open breaker without its trial."""
+    trying = breaker.phase is Phase.HALF_OPEN and breaker.trial_at is not None
+    return replace(breaker, trial_at=None) if trying else breaker
+
+
+def _commands(
+    before: BreakerState, after: BreakerState, event: BreakerEvent
+) -> tuple[Transition, ...]:
+    """Return a command that moved nothing as a move, for it is recorded too."""
+    if not isinstance(event, TripAsked | ResetAsked):
+        return ()
+    return (Transition(before.scope, before.phase, after.phase, event.why, event.who, event.at),)
+
+
+def _event(move: Transition) -> RiskEvent:
+    scope = move.scope
+    return RiskEvent(
+        move.at,
+        f"breaker {move.after}",
+        scope.name if scope.kind is ScopeKind.ACCOUNT else "",
+        scope.name if scope.kind is ScopeKind.RUN else None,
+        _TRANSITION.dump_python(move, mode="json"),
+    )
+
+
+def _entry(move: Transition) -> AuditEntry:
+    told = _TRANSITION.dump_python(move, mode="json")
+    scope = move.scope
+    return AuditEntry(
+        move.at,
+        move.who,
+        _SOURCE,
+        f"breaker {move.after}",
+        scope.name if scope.kind is ScopeKind.RUN else None,
+        {"scope": str(scope), "phase": told["before"]},
+        {"scope": str(scope), "phase": told["after"], **_because(told)},
+        move.reason,
+    )
+
+
+def _because(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: told[name] for name in ("cause", "numbers") if told[name]}
