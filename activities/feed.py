@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
 from activities.messages import FeedBatch
+from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
 from activities.routes import Route
@@ -75,6 +76,7 @@ class Feed:
         self._ledger = ledger
         self._desk = desk
         self._risk = risk
+        self._notices = Notices(account, risk, clock)
         self._deliver = deliver
         self._session = session
         self._watches = watches or self._stored_watches
@@ -90,7 +92,7 @@ class Feed:
 
     async def run(self) -> None:
         """Keep the streams up and the runs told; ends only by cancellation."""
-        failures = 0
+        failures, silent_since = 0, self._clock()
         async with asyncio.TaskGroup() as self._tasks:
             while True:
                 try:
@@ -104,10 +106,14 @@ class Feed:
                     _log.warning("the streams of account %s are lost: %s", self._account, why)
                     if not failures:  # once, however long the outage is
                         self._tell_stale(why)
+                        silent_since = self._clock()
+                await self._notices.streams(silent_since)
+                await self._look_at_risk()
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
 
     async def _session_of(self, reports: AsyncIterator[OrderReport]) -> None:
+        await self._notices.streams(None)
         await self._look_at_risk()
         self._live = True
         for route in self._routes.values():

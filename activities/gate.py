@@ -9,10 +9,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from activities.risk import RiskDesk
-from activities.store.ledger import Ledger
 from domain.errors import StoreError
 from domain.money import Instrument
-from domain.order_ids import decode
 from domain.orders import OrderRequest, Refusal, RefusalReason
 from domain.risk.standing import Standing
 
@@ -61,12 +59,9 @@ class RiskGate:
     half-open, one entry passes as its trial.
     """
 
-    def __init__(self, account: str, risk: RiskDesk, ledger: Ledger) -> None:
+    def __init__(self, account: str, risk: RiskDesk) -> None:
         self._account = account
         self._risk = risk
-        self._ledger = ledger
-        #: Run ids by tag, which never change.
-        self._runs: dict[str, str] = {}
 
     async def refusals(
         self,
@@ -78,7 +73,7 @@ class RiskGate:
         if not entries:
             return []
         try:
-            run_id = await self._run_of(entries[0])
+            run_id = await self._risk.run_of(entries[0].client_id)
             if run_id is None:
                 return _all(entries, "it is not known which run this is of: it is in no ledger")
             stands = await self._risk.standing(run_id, self._account)
@@ -95,15 +90,6 @@ class RiskGate:
             return []
         begun = await self._risk.begin_trial(run_id, self._account)
         return _all(entries[1:] if begun else entries, stands.why)
-
-    async def _run_of(self, request: OrderRequest) -> str | None:
-        key = decode(request.client_id)
-        if key is None:
-            return None
-        if key.run_tag not in self._runs:
-            found = await self._ledger.runs_by_tag([key.run_tag])
-            self._runs |= {tag: run.run_id for tag, run in found.items()}
-        return self._runs.get(key.run_tag)
 
 
 @dataclass(frozen=True, slots=True)

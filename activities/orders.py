@@ -27,6 +27,7 @@ from typing import Final
 
 from activities.clock import utc_now
 from activities.gate import LastGate
+from activities.noticing import Notices
 from activities.sending import Sender
 from activities.store.ledger import Ledger
 from activities.store.records import StoredOrder
@@ -69,13 +70,16 @@ class OrderDesk:
         ledger: Ledger,
         gate: LastGate,
         clock: Callable[[], datetime] = utc_now,
+        notices: Notices | None = None,
     ) -> None:
+        """Tell *notices* of what breakers measure; without any, nobody measures it."""
         self._account = account
         self._venue = venue
         self._ledger = ledger
         self._gate = gate
         self._clock = clock
-        self._sender = Sender(venue, clock)
+        self._notices = notices
+        self._sender = Sender(venue, clock, notices.call if notices else lambda _: None)
         self._cautious = True
         self._answered: OrderedDict[tuple[str, str, int], None] = OrderedDict()
         self._sent_unmarked: dict[str, datetime] = {}
@@ -93,6 +97,8 @@ class OrderDesk:
         placed, surfaced = await self._place_all(instrument, requests)
         outcomes += placed
         await self._record([*outcomes, *(surfaced.orders if surfaced else ())])
+        if self._notices:
+            await self._notices.outcomes(outcomes)
         events = [_as_event(outcome) for outcome in outcomes]
         return events if surfaced is None else [*events, surfaced]
 

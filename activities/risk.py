@@ -19,6 +19,7 @@ from activities.clock import utc_now
 from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, RiskEvent
 from activities.store.risk import RiskChange, States
+from domain.order_ids import decode
 from domain.risk.admission import admit
 from domain.risk.breaker import BreakerState, Phase, Transition, step
 from domain.risk.breaker_events import (
@@ -43,6 +44,8 @@ _BREAKER: Final = TypeAdapter(BreakerState)
 _VERDICT: Final = TypeAdapter(Verdict)
 _RESERVATION: Final = TypeAdapter(Reservation)
 _TRANSITION: Final = TypeAdapter(Transition)
+#: Of what is stored: what to tell each breaker, and what to store beside it.
+Measuring = Callable[[States], tuple[Mapping[Scope, Sequence[BreakerEvent]], Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,18 @@ class RiskDesk:
         self._clock = clock
         #: What was read last of the scopes of a question, and at which version of it all.
         self._read: dict[tuple[Scope, ...], tuple[int, Known]] = {}
+        #: Run ids by tag, which never change.
+        self._runs: dict[str, str] = {}
+
+    async def run_of(self, client_id: str) -> str | None:
+        """Return the run that an order is of; None if it is not known. Raises a StoreError."""
+        key = decode(client_id)
+        if key is None:
+            return None
+        if key.run_tag not in self._runs:
+            found = await self._ledger.runs_by_tag([key.run_tag])
+            self._runs |= {tag: run.run_id for tag, run in found.items()}
+        return self._runs.get(key.run_tag)
 
     # --- where runs stand --------------------------------------------------------------------
 
@@ -142,24 +157,39 @@ class RiskDesk:
 
         Raises a StoreError if that could not be stored; then nothing was.
         """
-        await self._ledger.change_risk(
-            [str(scope) for scope in told],
-            lambda stored: self._stepped(told, events, stored),
-            self._clock(),
-        )
+        each = dict.fromkeys(told, events)
+        await self._change(told, (), lambda stored: self._stepped(each, stored))
 
-    def _stepped(
-        self, told: Iterable[Scope], events: Sequence[BreakerEvent], stored: States
-    ) -> RiskChange:
+    async def measure(self, told: Sequence[Scope], beside: Sequence[str], work: Measuring) -> None:
+        """Tell breakers what *work* makes of what is stored, and store with it what it returns.
+
+        *work* is given what is stored under the names *beside*, and nobody changes it meanwhile.
+        Raises a StoreError if that could not be stored; then nothing was.
+        """
+
+        def change(stored: States) -> RiskChange:
+            events, states = work(stored)
+            done = self._stepped(events, stored)
+            return replace(done, states={**done.states, **states})
+
+        await self._change(told, beside, change)
+
+    async def _change(
+        self, told: Sequence[Scope], beside: Sequence[str], work: Callable[[States], RiskChange]
+    ) -> None:
+        await self._ledger.change_risk([*map(str, told), *beside], work, self._clock())
+
+    def _stepped(self, told: Mapping[Scope, Sequence[BreakerEvent]], stored: States) -> RiskChange:
         states: dict[str, Any] = {}
         moves: list[Transition] = []
-        for scope in told:
+        for scope, events in told.items():
             before = after = self._breaker(scope, stored)
             for event in events:
-                done = step(after, event)
+                was = after
+                done = step(was, event)
                 after = done.state
-                moves += done.transitions or _commands(before, after, event)
-            if after != before or str(scope) not in stored:
+                moves += done.transitions or _commands(was, after, event)
+            if after != before:
                 states[str(scope)] = _BREAKER.dump_python(after, mode="json")
         return RiskChange(states, [_event(m) for m in moves], [_entry(m) for m in moves])
 
@@ -182,9 +212,10 @@ class RiskDesk:
         def take(stored: States) -> RiskChange:
             nonlocal taken
             taken = all(self._breaker(scope, stored).lets_through for scope in asked)
-            return self._stepped(asked, (TrialBegun(at),), stored) if taken else RiskChange()
+            begun = dict.fromkeys(asked, (TrialBegun(at),))
+            return self._stepped(begun, stored) if taken else RiskChange()
 
-        await self._ledger.change_risk([str(scope) for scope in asked], take, at)
+        await self._change(asked, (), take)
         return taken
 
     # --- the market monitor ------------------------------------------------------------------
@@ -204,7 +235,7 @@ class RiskDesk:
             entry = AuditEntry(verdict.at, _GUARD, _SOURCE, _MONITOR, None, was, told, verdict.why)
             return RiskChange(states, [event], [entry])
 
-        await self._ledger.change_risk([_MONITOR], work, self._clock())
+        await self._change((), (_MONITOR,), work)
 
     # --- limits ------------------------------------------------------------------------------
 

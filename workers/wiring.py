@@ -13,6 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.account import AccountDesk
 from activities.gate import Gates, RiskGate, SizeGate
+from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
 from activities.runs import RunActivities
@@ -48,9 +49,11 @@ def desks(
 ) -> Desks:
     """Return the desks of *account*; one set per process, for they remember what they answered."""
     risk = risk or RiskDesk(ledger)
-    gate = Gates((size or SizeGate(), RiskGate(account, risk, ledger)))
-    orders = OrderDesk(account, venue, ledger, gate)
-    return Desks(account, venue, ledger, orders, AccountDesk(account, venue, ledger), risk)
+    gate = Gates((size or SizeGate(), RiskGate(account, risk)))
+    orders = OrderDesk(account, venue, ledger, gate, notices=Notices(account, risk))
+    return Desks(
+        account, venue, ledger, orders, AccountDesk(account, venue, ledger, risk=risk), risk
+    )
 
 
 @asynccontextmanager

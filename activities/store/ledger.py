@@ -127,11 +127,12 @@ class Ledger:
     async def close_run(
         self, run_id: str, at: datetime, status: RunStatus = RunStatus.STOPPED
     ) -> None:
-        """Record the end of a run, stopped or failed, and watch nothing for it any more."""
+        """Record the end of a run, stopped or failed; nothing is watched or reserved for it."""
 
         def work(connection: Connection) -> None:
             runs.set_status(connection, run_id, status, at)
             runs.unwatch(connection, run_id)
+            risk.release(connection, run_id)
 
         await self._write(work)
 

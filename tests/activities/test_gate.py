@@ -29,7 +29,7 @@ class Guarded:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.risk = RiskDesk(desk.ledger, SPEC, desk.clock)
-        gate = RiskGate(ACCOUNT, self.risk, desk.ledger)
+        gate = RiskGate(ACCOUNT, self.risk)
         self.gate = Gates((SizeGate(Decimal(200)), gate))
         self.orders = OrderDesk(ACCOUNT, desk.wire, desk.ledger, self.gate, desk.clock)
 

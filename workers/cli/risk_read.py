@@ -1,26 +1,23 @@
-"""`opensqt risk status` and `opensqt audit`: where runs stand, and who did what."""
+"""`opensqt risk status`: where runs stand, and every breaker."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from activities.account import OPEN
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import AuditEntry
 from domain.risk.breaker import BreakerState, Phase
 from domain.risk.scope import OVERALL, Scope, ScopeKind
 from workers.cli import reach
-from workers.cli.failures import no_run
 from workers.cli.options import with_settings
 from workers.cli.output import console, put_json
+from workers.cli.tables import plain_table
 from workers.settings import Settings
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +61,7 @@ async def status(*, settings: Settings, as_json: bool) -> None:
     if as_json:
         put_json(answer)
     else:
-        console().print(_shown(answer))
-
-
-@click.command(epilog="Example: opensqt audit --run my-grid --limit 20")
-@click.option("--run", metavar="NAME", help="Only what was done to this run.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="How many.")
-@with_settings
-async def audit(run: str | None, limit: int, *, settings: Settings, as_json: bool) -> None:
-    """Show the audit log, newest first: who did what, when and why, and what it changed."""
-    async with reach.ledger(settings) as ledger:
-        if run is not None and await ledger.run(run) is None:
-            raise no_run(run)
-        entries = await ledger.audit_trail(run, limit)
-    if as_json:
-        put_json({"entries": entries})
-    else:
-        console().print(_log(entries))
+        console().print(risk_table(answer))
 
 
 async def _answer(settings: Settings, ledger: Ledger) -> RiskAnswer:
@@ -112,19 +93,16 @@ def _line(breaker: BreakerState) -> BreakerLine:
     )
 
 
-def _shown(answer: RiskAnswer) -> "RenderableType":
-    from rich.console import Group  # noqa: PLC0415  slow to load, and not needed for JSON
-    from rich.text import Text  # noqa: PLC0415
-
-    runs = _table("run", "account", "openings", "why")
+def risk_table(answer: RiskAnswer) -> RenderableType:
+    """Return where runs stand, and breakers below."""
+    runs = _wrapping("run", "account", "openings", "why")
     for run in answer.runs:
         word = Text("halted", style="bold red") if run.halted else Text("allowed", style="green")
         runs.add_row(run.name, run.account, word, run.why)
-    breakers = _table("breaker", "phase", "since", "by", "why")
+    breakers = _wrapping("breaker", "phase", "since (UTC)", "by", "why")
     for line in answer.breakers:
         since = f"{line.since:%Y-%m-%d %H:%M:%S}" if line.since else ""
-        closed = line.phase is Phase.CLOSED
-        phase = Text(line.phase.value, style="" if closed else "bold red")
+        phase = Text(line.phase.value, style="" if line.phase is Phase.CLOSED else "bold red")
         breakers.add_row(line.scope, phase, since, line.who, line.why)
     parts: list[RenderableType] = [runs if answer.runs else Text("no runs"), Text(""), breakers]
     if answer.monitor:
@@ -132,34 +110,8 @@ def _shown(answer: RiskAnswer) -> "RenderableType":
     return Group(*parts)
 
 
-def _log(entries: Sequence[AuditEntry]) -> "RenderableType":
-    from rich.text import Text  # noqa: PLC0415  slow to load, and not needed for JSON
-
-    if not entries:
-        return Text("nothing was recorded yet")
-    table = _table("when (UTC)", "who", "what", "run", "why", "before", "after")
-    for entry in entries:
-        table.add_row(
-            f"{entry.at:%Y-%m-%d %H:%M:%S}",
-            entry.who,
-            entry.command,
-            entry.run_id or "",
-            entry.why,
-            _values(entry.before),
-            _values(entry.after),
-        )
-    return table
-
-
-def _values(values: Any) -> str:
-    return "" if not values else ", ".join(f"{name}: {each}" for name, each in values.items())
-
-
-def _table(*columns: str) -> Any:
-    from rich import box  # noqa: PLC0415  slow to load, and not needed for JSON
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in ("run", "breaker", "phase"))
+def _wrapping(*columns: str) -> Table:
+    """Return a table whose last column, a sentence, may take several lines."""
+    table = plain_table(*columns)
+    table.columns[-1].no_wrap, table.columns[-1].overflow = False, "fold"
     return table
