@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -74,15 +75,16 @@ class Notices:
             if poor:
                 run_id = await self._risk.run_of(poor[0].client_id)
                 told = [RefusedForFunds(self._clock(), each.message) for each in poor]
-                await self._risk.tell(self._of_run(run_id), *told)
+                await self._risk.tell(self._scopes(run_id), *told)
             if len(self._calls) >= _CALLS_AT_ONCE:
                 calls = tuple(self._calls)
                 await self._risk.tell([self._scope], *calls)
-                self._calls.clear()
+                for _ in calls:  # others may have come meanwhile
+                    self._calls.popleft()
         except StoreError as error:
             _log.warning("breakers were not told of orders: %s", error)
 
-    def _of_run(self, run_id: str | None) -> list[Scope]:
+    def _scopes(self, run_id: str | None) -> list[Scope]:
         return [self._scope, *([Scope(ScopeKind.RUN, run_id)] if run_id else [])]
 
     # --- streams -----------------------------------------------------------------------------
@@ -105,22 +107,24 @@ class Notices:
 
         Each trade is told once: how far they were told is stored with what they did.
         """
-        names = _run_books(run.run_id), _account_books(run.account)
+        names = _of_run(run.run_id), _of_account(run.account)
         at = self._clock()
 
         def work(stored: States) -> tuple[dict[Scope, list[BreakerEvent]], dict[str, Any]]:
-            own, whole = self._read(run, account, mark, stored)
-            own, profits = own.told(account)
-            whole = whole.after(run.run_id, brought(account, mark))
+            known = self._run_books(run, account, mark, stored)
+            own, profits = known.told(account)
+            amount = brought(account, mark)
             events: dict[Scope, list[BreakerEvent]] = {
                 scope: [TradeClosed(profit, at) for profit in profits]
                 for scope in scopes(run.run_id, run.account)
             }
-            equity = add(own.base, whole.open[run.run_id])
+            equity = add(own.base, amount)
             if own.base > 0:  # else there is nothing to take a share of
                 events[Scope(ScopeKind.RUN, run.run_id)].append(EquityMeasured(equity, at))
             states = {names[0]: _RUN_BOOKS.dump_python(own, mode="json")}
+            whole = self._account_books(run, own.base, stored, at)
             if whole.quote == run.instrument.quote:
+                whole = whole.after(run.run_id, amount, at)
                 if whole.base > 0:
                     events[self._scope].append(EquityMeasured(whole.equity, at))
                 states[names[1]] = _ACCOUNT_BOOKS.dump_python(whole, mode="json")
@@ -131,26 +135,27 @@ class Notices:
         except StoreError as error:
             _log.warning("breakers were not told of the books of %s: %s", run.run_id, error)
 
-    def _read(
-        self, run: Run, account: RunAccount, mark: Price, stored: States
-    ) -> tuple[RunBooks, AccountBooks]:
-        """Return the books of a run and of its account; at the first look they begin here."""
-        known, whole = stored.get(_run_books(run.run_id)), stored.get(_account_books(run.account))
+    def _run_books(self, run: Run, account: RunAccount, mark: Price, stored: States) -> RunBooks:
+        """Return what was told of a run; at the first look nothing that it did before is news."""
+        known = stored.get(_of_run(run.run_id))
         if known is not None:
-            own = _RUN_BOOKS.validate_python(known)
-        else:
-            assert run.opening is not None  # noqa: S101 - only such runs have books
-            own = RunBooks(run.opening.equity(run.instrument, mark)).told(account)[0]
-        if whole is None:
-            return own, AccountBooks(run.instrument.quote, own.base)
-        books = _ACCOUNT_BOOKS.validate_python(whole)
-        if not books.open:  # begun anew: money may have come and gone since
-            books = AccountBooks(run.instrument.quote, own.base)
-        return own, books
+            return _RUN_BOOKS.validate_python(known)
+        assert run.opening is not None  # noqa: S101 - only such runs have books
+        return RunBooks(run.opening.equity(run.instrument, mark)).told(account)[0]
+
+    def _account_books(
+        self, run: Run, base: Decimal, stored: States, now: datetime
+    ) -> AccountBooks:
+        """Return what was told of the account of a run, which may be all over and begins anew."""
+        known = stored.get(_of_account(run.account))
+        books = None if known is None else _ACCOUNT_BOOKS.validate_python(known)
+        if books is None or books.over(now, self._risk.spec.breaker.window):
+            return AccountBooks(run.instrument.quote, base, now)
+        return books
 
     async def ended(self, run: Run) -> None:
         """Note that a run has ended."""
-        name = _account_books(run.account)
+        name = _of_account(run.account)
 
         def work(stored: States) -> tuple[dict[Scope, list[BreakerEvent]], dict[str, Any]]:
             if name not in stored:
@@ -164,9 +169,9 @@ class Notices:
             _log.warning("account %s still counts %s: %s", run.account, run.run_id, error)
 
 
-def _run_books(run_id: str) -> str:
+def _of_run(run_id: str) -> str:
     return f"books of run {run_id}"
 
 
-def _account_books(account: str) -> str:
+def _of_account(account: str) -> str:
     return f"books of account {account}"

@@ -16,8 +16,14 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from activities.clock import utc_now
+from activities.risk_log import (
+    commands,
+    entry_of_move,
+    entry_of_verdict,
+    of_move,
+    of_verdict,
+)
 from activities.store.ledger import Ledger
-from activities.store.records import AuditEntry, RiskEvent
 from activities.store.risk import RiskChange, States
 from domain.order_ids import decode
 from domain.risk.admission import admit
@@ -31,19 +37,15 @@ from domain.risk.breaker_events import (
 )
 from domain.risk.limits import Reservation
 from domain.risk.monitor import Verdict
-from domain.risk.scope import Scope, ScopeKind, scopes
+from domain.risk.scope import Scope, scopes
 from domain.risk.spec import RiskSpec
 from domain.risk.standing import RiskView, Standing, standing
 
 #: What the market monitor said last is stored beside the breakers, under this.
 _MONITOR: Final = "monitor"
-#: Who speaks for the monitor in the audit log.
-_GUARD: Final = "guard"
-_SOURCE: Final = "risk"
 _BREAKER: Final = TypeAdapter(BreakerState)
 _VERDICT: Final = TypeAdapter(Verdict)
 _RESERVATION: Final = TypeAdapter(Reservation)
-_TRANSITION: Final = TypeAdapter(Transition)
 #: Of what is stored: what to tell each breaker, and what to store beside it.
 Measuring = Callable[[States], tuple[Mapping[Scope, Sequence[BreakerEvent]], Mapping[str, Any]]]
 
@@ -67,7 +69,7 @@ class RiskDesk:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
-        self._spec = spec or RiskSpec()
+        self.spec = spec or RiskSpec()
         self._clock = clock
         #: What was read last of the scopes of a question, and at which version of it all.
         self._read: dict[tuple[Scope, ...], tuple[int, Known]] = {}
@@ -106,7 +108,7 @@ class RiskDesk:
         passed = [
             scope
             for scope, breaker in known.breakers.items()
-            if step(breaker, TimePassed(now)).state != breaker
+            if _waits(breaker) and step(breaker, TimePassed(now)).state != breaker
         ]
         if passed:
             await self.tell(passed, TimePassed(now))
@@ -136,18 +138,19 @@ class RiskDesk:
         """Return a breaker as it is stored, with the limits of today."""
         state = stored.get(str(scope))
         if state is None:
-            return BreakerState(scope, self._spec.breaker)
-        return replace(_BREAKER.validate_python(state), spec=self._spec.breaker)
+            return BreakerState(scope, self.spec.breaker)
+        return replace(_BREAKER.validate_python(state), spec=self.spec.breaker)
 
     def _standing(self, known: Known, run_id: str, account: str) -> Standing:
-        now, monitor = self._clock(), self._spec.monitor
+        now, monitor = self._clock(), self.spec.monitor
         verdict, valid_for = known.verdict, timedelta.max
         if monitor is None or not monitor.enabled:
             verdict = Verdict(halted=False, why="there is no market monitor", at=now)
         else:
             valid_for = timedelta(seconds=monitor.stale_after)
         # Who has no room was refused at the start, see `admit`.
-        view = RiskView(verdict, tuple(known.breakers.values()), {run_id: None})
+        breakers = tuple(known.breakers[scope] for scope in scopes(run_id, account))
+        view = RiskView(verdict, breakers, {run_id: None})
         return standing(view, run_id, account, now, valid_for)
 
     # --- breakers ----------------------------------------------------------------------------
@@ -188,10 +191,10 @@ class RiskDesk:
                 was = after
                 done = step(was, event)
                 after = done.state
-                moves += done.transitions or _commands(was, after, event)
+                moves += done.transitions or commands(was, after, event)
             if after != before:
                 states[str(scope)] = _BREAKER.dump_python(after, mode="json")
-        return RiskChange(states, [_event(m) for m in moves], [_entry(m) for m in moves])
+        return RiskChange(states, [of_move(m) for m in moves], [entry_of_move(m) for m in moves])
 
     async def trip(self, scope: Scope, who: str, why: str) -> None:
         """Open a breaker until somebody resets it. Raises InvalidValueError without a *why*."""
@@ -228,12 +231,7 @@ class RiskDesk:
             states = {_MONITOR: _VERDICT.dump_python(verdict, mode="json")}
             if before is not None and before.halted == verdict.halted:
                 return RiskChange(states)
-            was = None if before is None else {"halted": before.halted, "why": before.why}
-            told = {"halted": verdict.halted, "storm": verdict.storm}
-            detail = _VERDICT.dump_python(verdict, mode="json")
-            event = RiskEvent(verdict.at, _MONITOR, "", None, detail)
-            entry = AuditEntry(verdict.at, _GUARD, _SOURCE, _MONITOR, None, was, told, verdict.why)
-            return RiskChange(states, [event], [entry])
+            return RiskChange(states, [of_verdict(verdict)], [entry_of_verdict(before, verdict)])
 
         await self._change((), (_MONITOR,), work)
 
@@ -247,7 +245,7 @@ class RiskDesk:
 
         def refused(stored: States) -> str | None:
             had = {key: _RESERVATION.validate_python(each) for key, each in stored.items()}
-            return admit(self._spec.limits, had, asked)
+            return admit(self.spec.limits, had, asked)
 
         stored = _RESERVATION.dump_python(asked, mode="json")
         return await self._ledger.reserve(
@@ -264,46 +262,12 @@ def _together(groups: Iterable[Sequence[Scope]]) -> list[Scope]:
     return list(dict.fromkeys(scope for group in groups for scope in group))
 
 
+def _waits(breaker: BreakerState) -> bool:
+    """Return whether time alone may move a breaker."""
+    return breaker.phase is not Phase.CLOSED or bool(breaker.measures.stale)
+
+
 def _at_rest(breaker: BreakerState) -> BreakerState:
     """Return a half-open breaker without its trial."""
     trying = breaker.phase is Phase.HALF_OPEN and breaker.trial_at is not None
     return replace(breaker, trial_at=None) if trying else breaker
-
-
-def _commands(
-    before: BreakerState, after: BreakerState, event: BreakerEvent
-) -> tuple[Transition, ...]:
-    """Return a command that moved nothing as a move, for it is recorded too."""
-    if not isinstance(event, TripAsked | ResetAsked):
-        return ()
-    return (Transition(before.scope, before.phase, after.phase, event.why, event.who, event.at),)
-
-
-def _event(move: Transition) -> RiskEvent:
-    scope = move.scope
-    return RiskEvent(
-        move.at,
-        f"breaker {move.after}",
-        scope.name if scope.kind is ScopeKind.ACCOUNT else "",
-        scope.name if scope.kind is ScopeKind.RUN else None,
-        _TRANSITION.dump_python(move, mode="json"),
-    )
-
-
-def _entry(move: Transition) -> AuditEntry:
-    told = _TRANSITION.dump_python(move, mode="json")
-    scope = move.scope
-    return AuditEntry(
-        move.at,
-        move.who,
-        _SOURCE,
-        f"breaker {move.after}",
-        scope.name if scope.kind is ScopeKind.RUN else None,
-        {"scope": str(scope), "phase": told["before"]},
-        {"scope": str(scope), "phase": told["after"], **_because(told)},
-        move.reason,
-    )
-
-
-def _because(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: told[name] for name in ("cause", "numbers") if told[name]}

@@ -2,14 +2,14 @@
 
     trade   realized - fees of a slot from one time it held nothing to the next
     run     what the account was worth when the run was first measured + what the run brought since
-    account the same over all runs that are open, and those that ended while one of them was
+    account the same over all its runs that count in one quote asset
 
-Money that somebody moves is neither won nor lost, so it is in none of them. Amounts are in quote;
-an account whose runs count in several is not measured as a whole.
+Money that somebody moves is neither won nor lost, so it is in none of them. Amounts are in quote.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.accounting import RunAccount
@@ -54,6 +54,7 @@ class AccountBooks:
     quote: str
     #: What the account was worth when the first of the runs was first measured.
     base: Decimal
+    measured_at: datetime
     ended: Decimal = ZERO
     open: Mapping[str, Decimal] = field(default_factory=dict)
 
@@ -61,9 +62,13 @@ class AccountBooks:
     def equity(self) -> Decimal:
         return add(self.base, self.ended, *self.open.values())
 
-    def after(self, run_id: str, brought: Decimal) -> "AccountBooks":
+    def over(self, now: datetime, window: timedelta) -> bool:
+        """Return whether nothing in them bears on now: what comes may begin with other money."""
+        return not self.open and now - self.measured_at > window
+
+    def after(self, run_id: str, brought: Decimal, at: datetime) -> "AccountBooks":
         """Return the books now that a run has *brought* so much."""
-        return replace(self, open={**self.open, run_id: brought})
+        return replace(self, open={**self.open, run_id: brought}, measured_at=at)
 
     def without(self, run_id: str) -> "AccountBooks":
         """Return the books without a run that has ended; what it brought stays."""
