@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from activities.clock import utc_now
 from activities.looks import SharedLooks
 from activities.messages import Books, Prepared
-from activities.orders import utc_now
+from activities.noticing import Notices
+from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
 from activities.store.records import Watch as StoredWatch
@@ -29,6 +31,7 @@ from domain.market import AccountView
 from domain.money import EXACT, Instrument, MarketKind, Price
 from domain.order_ids import decode
 from domain.ports import Venue
+from domain.risk.limits import reserve
 
 #: A venue's clock and ours differ, and its lists lag: each look reaches back this far.
 OVERLAP: Final = timedelta(seconds=60)
@@ -54,8 +57,11 @@ class AccountDesk:
         venue: Venue,
         ledger: Ledger,
         clock: Callable[[], datetime] = utc_now,
+        risk: RiskDesk | None = None,
     ) -> None:
         self._account = account
+        self._risk = risk or RiskDesk(ledger, clock=clock)
+        self._notices = Notices(account, self._risk, clock)
         self._venue = venue
         self._ledger = ledger
         self._clock = clock
@@ -65,7 +71,8 @@ class AccountDesk:
         """Open the books of a run; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol, the spec does not fit the
-        instrument or does not earn its fees, or the name was used before.
+        instrument or does not earn its fees, the name was used before, or there is no room for the
+        run within the limits.
         """
         instrument = await self._venue.instrument(spec.symbol)
         price = await self._venue.last_price(spec.symbol)
@@ -77,7 +84,7 @@ class AccountDesk:
                 f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
                 "choose another name"
             )
-        preview(bind(spec, instrument), price.price)
+        planned = preview(bind(spec, instrument), price.price)
         view = await self._venue.account_view(spec.symbol, price.at)
         await self._refuse_shared(spec, instrument, view)
         opening = VenueView.of(instrument, view.balances, view.positions)
@@ -93,6 +100,9 @@ class AccountDesk:
             self._clock(),
             opening,
         )
+        full = await self._risk.admit(reserve(run_id, self._account, planned))
+        if full is not None:
+            raise InvalidValueError(full)
         await self._ledger.open_run(run)
         return Prepared(instrument, price.price, self._venue.name)
 
@@ -141,7 +151,7 @@ class AccountDesk:
         a VenueError or a StoreError; then nothing is known, and nothing was moved.
         """
         look = await self._looks.at(symbol)
-        await self._check_books(run_id, look)
+        await self._check_books(run_id, look, noticed=True)
         orders = tuple(r for r in look.view.orders if _carries(r.client_id, tag))
         return Resynced(orders, look.view.at)
 
@@ -162,6 +172,7 @@ class AccountDesk:
         """Close the books of a run, checked one last time. Safe to repeat."""
         run = await self._ledger.run(run_id)
         if run is None:
+            await self._risk.release(run_id)
             return None
         mark = await self._ledger.watermark(self._account, symbol) or run.opened_at
         view = await self._venue.account_view(symbol, mark - OVERLAP)
@@ -170,6 +181,7 @@ class AccountDesk:
         price = await self._venue.last_price(symbol)
         books = await self._check_books(run_id, _Look(view, price.price))
         await self._ledger.close_run(run_id, self._clock(), RunStatus.STOPPED)
+        await self._notices.ended(run)
         return books
 
     async def note(
@@ -186,8 +198,13 @@ class AccountDesk:
         if command == "reconfigure" and after is not None:
             await self._ledger.set_run_spec(run_id, after)
 
-    async def _check_books(self, run_id: str, look: _Look) -> Books | None:
-        """Compare the ledger with what the venue says, and keep the result."""
+    async def _check_books(
+        self, run_id: str, look: _Look, *, noticed: bool = False
+    ) -> Books | None:
+        """Compare the ledger with what the venue says, and keep the result.
+
+        Breakers hear of it if it is to be *noticed*: what a run sells at its end is no trade.
+        """
         run = await self._ledger.run(run_id)
         if run is None or run.opening is None:
             return None
@@ -218,6 +235,8 @@ class AccountDesk:
                 books.residual,
             )
         )
+        if noticed:
+            await self._notices.books(run, account, mark)
         return books
 
 

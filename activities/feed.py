@@ -4,6 +4,9 @@ Reports go to the ledger first, then to the run that their client order id names
 this process unless they matter. A lost stream is told to every run (openings stop), is opened again
 with growing pauses, and every run then asks the venue what it missed. A stream is lost when it
 breaks, when its connection is silent, and when it does not tell what the venue lists.
+
+It also looks at where its runs stand with risk, and tells each of them when that changes: a run
+hears it before it hears for the first time that the streams are live.
 """
 
 import asyncio
@@ -15,19 +18,24 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from activities.clock import utc_now
 from activities.messages import FeedBatch
-from activities.orders import OrderDesk, utc_now
+from activities.noticing import Notices
+from activities.orders import OrderDesk
+from activities.risk import RiskDesk
 from activities.routes import Route
 from activities.silence import Silence
 from activities.store.ledger import Ledger
 from activities.store.records import Watch as StoredWatch
-from domain.errors import StoreUnavailableError, TradingError
+from domain.errors import StoreError, StoreUnavailableError, TradingError
 from domain.grid.spec import CANDLE_LENGTHS
 from domain.grid.watch import Watch
 from domain.market import Candle, PriceUpdate
 from domain.order_ids import decode
 from domain.orders import OrderReport, OrderStatus
 from domain.ports import Venue
+from domain.risk.scope import OVERALL
+from domain.risk.standing import Standing
 
 #: Delivers a batch to a workflow. Returns False if there is no such run any more.
 Deliver = Callable[[str, FeedBatch], Awaitable[bool]]
@@ -49,12 +57,13 @@ _log: Final = logging.getLogger(__name__)
 class Feed:
     """Streams one account's news to its runs, for as long as it is not canceled."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it works with
         self,
         account: str,
         venue: Venue,
         ledger: Ledger,
         desk: OrderDesk,
+        risk: RiskDesk,
         *,
         deliver: Deliver,
         session: str,
@@ -66,6 +75,8 @@ class Feed:
         self._venue = venue
         self._ledger = ledger
         self._desk = desk
+        self._risk = risk
+        self._notices = Notices(account, risk, clock)
         self._deliver = deliver
         self._session = session
         self._watches = watches or self._stored_watches
@@ -81,7 +92,7 @@ class Feed:
 
     async def run(self) -> None:
         """Keep the streams up and the runs told; ends only by cancellation."""
-        failures = 0
+        failures, silent_since = 0, self._clock()
         async with asyncio.TaskGroup() as self._tasks:
             while True:
                 try:
@@ -95,10 +106,15 @@ class Feed:
                     _log.warning("the streams of account %s are lost: %s", self._account, why)
                     if not failures:  # once, however long the outage is
                         self._tell_stale(why)
+                        silent_since = self._clock()
+                await self._notices.streams(silent_since)
+                await self._look_at_risk()
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
 
     async def _session_of(self, reports: AsyncIterator[OrderReport]) -> None:
+        await self._notices.streams(None)
+        await self._look_at_risk()
         self._live = True
         for route in self._routes.values():
             route.live(self._clock())
@@ -172,9 +188,10 @@ class Feed:
     async def _follow_watches(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             try:
-                self._take_watches(await self._watches())
+                await self._take_watches(await self._watches())
             except StoreUnavailableError as error:
                 _log.warning("the watches cannot be read, the old ones stand: %s", error)
+            await self._look_at_risk()
             for market in self._wanted_markets() - self._markets.keys():
                 self._markets[market] = tasks.create_task(self._follow_market(tasks, *market))
             await asyncio.sleep(_LOOK_EVERY)
@@ -182,7 +199,7 @@ class Feed:
     async def _stored_watches(self) -> Sequence[StoredWatch]:
         return await self._ledger.watches(self._account)
 
-    def _take_watches(self, stored: Iterable[StoredWatch]) -> None:
+    async def _take_watches(self, stored: Iterable[StoredWatch]) -> None:
         current = {watch.run_id: watch for watch in stored}
         for run_id in [run_id for run_id in self._routes if run_id not in current]:
             self._forget(run_id)
@@ -197,9 +214,10 @@ class Feed:
                 if known.pending:
                     self._wake(run_id)
             else:
-                self._attach(Route(run_id, tag, item.workflow_id, watch))
+                await self._attach(Route(run_id, tag, item.workflow_id, watch))
 
-    def _attach(self, route: Route) -> None:
+    async def _attach(self, route: Route) -> None:
+        await self._tell_standings([route])
         self._forget(route.run_id)
         self._routes[route.run_id] = route
         self._news[route.run_id] = asyncio.Event()
@@ -279,6 +297,36 @@ class Feed:
             and route.watch.adaptive is not None
             and CANDLE_LENGTHS[route.watch.adaptive.candle] == length
         ]
+
+    # --- risk --------------------------------------------------------------------------------
+
+    async def _look_at_risk(self) -> None:
+        """Tell every run where it stands, if that has changed."""
+        if self._routes:
+            await self._tell_standings(list(self._routes.values()))
+        for route in self._routes.values():
+            if route.urgent:
+                self._wake(route.run_id)
+
+    async def _tell_standings(self, routes: Sequence[Route]) -> None:
+        """Tell *routes* where they stand. While nobody knows, what they were told stands.
+
+        No entry leaves meanwhile, the last gate sees to that; only what rests may rest on. A run
+        that was told nothing yet has nothing to lose, and is told that it must not open anything.
+        """
+        at = self._clock()
+        try:
+            found = await self._risk.standings(self._account, [each.run_id for each in routes])
+        except StoreError as error:
+            _log.warning("where runs stand cannot be read: %s", error)
+            why = f"the state of risk is not known: {error}"
+            unknown = Standing(halted=True, why=why, scope=OVERALL)
+            for route in routes:
+                if not route.knows_standing:
+                    route.stands(unknown, at)
+            return
+        for route in routes:
+            route.stands(found[route.run_id], at)
 
     # --- telling the runs --------------------------------------------------------------------
 

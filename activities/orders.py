@@ -21,11 +21,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 
+from activities.clock import utc_now
 from activities.gate import LastGate
+from activities.noticing import Notices
 from activities.sending import Sender
 from activities.store.ledger import Ledger
 from activities.store.records import StoredOrder
@@ -49,11 +51,6 @@ _LOOK_AGAIN: Final = 0.2
 _REMEMBERED: Final = 4096
 
 
-def utc_now() -> datetime:
-    """Return the wall clock, for markers and look-ups only; no decision of an engine reads it."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class _Markers:
     """What came of committing send markers at `at`; `before` is None if there is no ledger."""
@@ -73,13 +70,16 @@ class OrderDesk:
         ledger: Ledger,
         gate: LastGate,
         clock: Callable[[], datetime] = utc_now,
+        notices: Notices | None = None,
     ) -> None:
+        """Tell *notices* of what breakers measure; without any, nobody measures it."""
         self._account = account
         self._venue = venue
         self._ledger = ledger
         self._gate = gate
         self._clock = clock
-        self._sender = Sender(venue, clock)
+        self._notices = notices
+        self._sender = Sender(venue, clock, notices.call if notices else lambda _: None)
         self._cautious = True
         self._answered: OrderedDict[tuple[str, str, int], None] = OrderedDict()
         self._sent_unmarked: dict[str, datetime] = {}
@@ -97,6 +97,8 @@ class OrderDesk:
         placed, surfaced = await self._place_all(instrument, requests)
         outcomes += placed
         await self._record([*outcomes, *(surfaced.orders if surfaced else ())])
+        if self._notices:
+            await self._notices.outcomes(outcomes)
         events = [_as_event(outcome) for outcome in outcomes]
         return events if surfaced is None else [*events, surfaced]
 
@@ -196,15 +198,9 @@ class OrderDesk:
     async def _pass_gate(
         self, instrument: Instrument, requests: Sequence[OrderRequest]
     ) -> tuple[list[OrderRequest], list[Outcome]]:
-        allowed: list[OrderRequest] = []
-        refused: list[Outcome] = []
-        for request in requests:
-            refusal = await self._gate.refusal(request, instrument)
-            if refusal is None:
-                allowed.append(request)
-            else:
-                refused.append(refusal)
-        return allowed, refused
+        refused = await self._gate.refusals(requests, instrument)
+        out = {refusal.client_id for refusal in refused}
+        return [request for request in requests if request.client_id not in out], [*refused]
 
     async def _look_up_first(self, request: OrderRequest, *, sent_before: bool) -> Outcome | None:
         """Return what became of an order that was perhaps sent before; None if it may be sent.

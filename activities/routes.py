@@ -16,6 +16,7 @@ from domain.grid.events import (
     GridEvent,
     PriceMoved,
     Reported,
+    RiskChanged,
     VolatilityMeasured,
 )
 from domain.grid.volatility import average_true_range
@@ -23,6 +24,8 @@ from domain.grid.watch import Watch
 from domain.market import Candle, PriceUpdate
 from domain.money import Price
 from domain.orders import OrderReport, OrderStatus
+from domain.risk.scope import Scope
+from domain.risk.standing import Standing
 
 #: Where the center of the engine may be; None: anywhere, so that any price is news.
 Centers = frozenset[int] | None
@@ -43,6 +46,8 @@ class Route:
         self._candles: list[Candle] = []
         #: Whether the candles before the stream were taken.
         self.preloaded = False
+        #: Where the run stands, as it was told; None: it was told nothing yet.
+        self._standing: Standing | None = None
         self._others: list[GridEvent] = []
         self._prices: list[PriceUpdate] = []
         self._go(None)
@@ -88,6 +93,21 @@ class Route:
     def stale(self, at: datetime, why: str) -> None:
         """Tell that the streams are lost."""
         self._others.append(FeedChanged(live=False, at=at, why=why))
+
+    @property
+    def knows_standing(self) -> bool:
+        """Whether the run was told where it stands."""
+        return self._standing is not None
+
+    def stands(self, standing: Standing, at: datetime) -> None:
+        """Tell where the run stands, unless it was told so before.
+
+        Other words for the same are no news: the numbers of a storm change every minute. The end of
+        a trial is, since what rests after a refusal may then try again.
+        """
+        if self._standing is None or _gist(self._standing) != _gist(standing):
+            self._others.append(RiskChanged(standing.halted, at, standing.why))
+            self._standing = standing
 
     def report(self, report: OrderReport) -> None:
         """Take a report of one of the run's orders; an empty acknowledgment is no news."""
@@ -210,6 +230,10 @@ class Route:
 
 def _is_volatility(event: GridEvent) -> bool:
     return isinstance(event, VolatilityMeasured)
+
+
+def _gist(standing: Standing) -> tuple[bool, Scope, bool]:
+    return (standing.halted, standing.scope, standing.trial)
 
 
 def _shape(watch: Watch) -> Watch:

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.account import OPEN, AccountDesk
+from activities.clock import utc_now
 from activities.feed import Feed
 from activities.messages import (
     Books,
@@ -22,7 +23,8 @@ from activities.messages import (
     RunKey,
     SubmitInput,
 )
-from activities.orders import OrderDesk, utc_now
+from activities.orders import OrderDesk
+from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
 from activities.store.records import RunStatus
 from domain.errors import RateLimitedError, TradingError
@@ -44,6 +46,7 @@ class RunActivities:
         ledger: Ledger,
         orders: OrderDesk,
         books: AccountDesk,
+        risk: RiskDesk,
         *,
         client: Client,
         ensure_feed: Callable[[], Awaitable[None]],
@@ -53,6 +56,7 @@ class RunActivities:
         self._ledger = ledger
         self._orders = orders
         self._books = books
+        self._risk = risk
         self._client = client
         self._ensure_feed = ensure_feed
         #: By run tag: what a run counts in was fixed at its start, and need not travel each time.
@@ -136,6 +140,7 @@ class RunActivities:
             self._venue,
             self._ledger,
             self._orders,
+            self._risk,
             deliver=self._deliver,
             session=session,
         )

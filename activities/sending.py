@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final
 
 from domain.conditions import BatchVenue
@@ -36,8 +37,12 @@ _log: Final = logging.getLogger(__name__)
 class Sender:
     """Places and cancels at one venue, by its batches where it has any."""
 
-    def __init__(self, venue: Venue, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, venue: Venue, clock: Callable[[], datetime], timed: Callable[[int], None]
+    ) -> None:
+        """Tell *timed* how many milliseconds each request with orders took, whatever came of it."""
         self._venue = venue
+        self._timed = timed
         self._clock = clock
         self._batches = venue if isinstance(venue, BatchVenue) else None
 
@@ -109,9 +114,14 @@ class Sender:
         return bool(limit) and self._clock() - marked_at > limit / 2
 
     async def _place(self, requests: Sequence[OrderRequest]) -> list[Outcome]:
-        if self._batches is None or len(requests) == 1:
-            return [await self._venue.place(requests[0])]
-        told = {each.client_id: each for each in await self._batches.place_batch(requests)}
+        began = monotonic()
+        try:
+            if self._batches is None or len(requests) == 1:
+                return [await self._venue.place(requests[0])]
+            answers = await self._batches.place_batch(requests)
+        finally:
+            self._timed(round(1000 * (monotonic() - began)))
+        told = {each.client_id: each for each in answers}
         outcomes = [
             told.get(each.client_id) or Unknown(each.client_id, "the answer does not name it")
             for each in requests

@@ -37,11 +37,15 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class SlotAccount:
-    """What one slot holds, how often it came full circle, and what that brought, before fees."""
+    """What one slot holds, how often it came full circle, and what that brought, before fees.
+
+    `fees` are those taken in quote or base.
+    """
 
     holding: Holding = EMPTY
     cycles: int = 0
     realized: Decimal = ZERO
+    fees: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +269,9 @@ class _Books:
         )
         closed = key != WHOLE_RUN and slot.holding.lots != 0 and done.holding.lots == 0
         self._slots[key] = SlotAccount(
-            done.holding, slot.cycles + closed, add(slot.realized, done.realized)
+            done.holding,
+            slot.cycles + closed,
+            add(slot.realized, done.realized),
+            add(slot.fees, done.fee),
         )
         self._fees = add(self._fees, done.fee)

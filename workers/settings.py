@@ -28,6 +28,7 @@ from pydantic_settings import (
 from activities.venues.ccxt.registry import VENUES
 from domain.errors import InvalidValueError
 from domain.money import MarketKind
+from domain.risk.spec import RiskSpec
 
 DEFAULT_DATA_DIR: Final = Path(".opensqt")
 _PREFIX: Final = "OPENSQT_"
@@ -119,6 +120,8 @@ class Settings(BaseSettings):
     #: Where a worker serves its metrics; None: nowhere.
     metrics: str | None = None
     accounts: dict[str, AccountSettings] = {"paper": AccountSettings()}
+    #: What halts openings; every process must be told the same.
+    risk: RiskSpec = RiskSpec()
 
     @property
     def ledger_url(self) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from activities.orders import utc_now
+from activities.clock import utc_now
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger

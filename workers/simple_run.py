@@ -16,9 +16,9 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
+from activities.clock import utc_now
 from activities.feed import Feed
 from activities.messages import FeedBatch
-from activities.orders import utc_now
 from activities.store.checkpoint import CheckpointStore
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
@@ -146,6 +146,7 @@ class SimpleRun:
             self._desks.venue,
             self._desks.ledger,
             self._desks.orders,
+            self._desks.risk,
             deliver=self._deliver,
             session=self.run_id,
             watches=self._watches,

@@ -12,8 +12,10 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.account import AccountDesk
-from activities.gate import LastGate, SizeGate
+from activities.gate import Gates, RiskGate, SizeGate
+from activities.noticing import Notices
 from activities.orders import OrderDesk
+from activities.risk import RiskDesk
 from activities.runs import RunActivities
 from activities.store.ledger import Ledger
 from domain.ports import Venue
@@ -35,20 +37,31 @@ class Desks:
     ledger: Ledger
     orders: OrderDesk
     books: AccountDesk
+    risk: RiskDesk
 
 
-def desks(account: str, venue: Venue, ledger: Ledger, gate: LastGate | None = None) -> Desks:
+def desks(
+    account: str,
+    venue: Venue,
+    ledger: Ledger,
+    risk: RiskDesk | None = None,
+    size: SizeGate | None = None,
+) -> Desks:
     """Return the desks of *account*; one set per process, for they remember what they answered."""
-    orders = OrderDesk(account, venue, ledger, gate or SizeGate())
-    return Desks(account, venue, ledger, orders, AccountDesk(account, venue, ledger))
+    risk = risk or RiskDesk(ledger)
+    gate = Gates((size or SizeGate(), RiskGate(account, risk)))
+    orders = OrderDesk(account, venue, ledger, gate, notices=Notices(account, risk))
+    return Desks(
+        account, venue, ledger, orders, AccountDesk(account, venue, ledger, risk=risk), risk
+    )
 
 
 @asynccontextmanager
 async def account_desks(settings: Settings, account: str, ledger: Ledger) -> AsyncIterator[Desks]:
     """Yield the desks of *account* at the venue that the settings name."""
-    gate = SizeGate(settings.account(account).max_order_notional)
+    size = SizeGate(settings.account(account).max_order_notional)
     async with open_venue(settings, account, ledger) as venue:
-        yield desks(account, venue, ledger, gate)
+        yield desks(account, venue, ledger, RiskDesk(ledger, settings.risk), size)
 
 
 @asynccontextmanager
@@ -89,6 +102,7 @@ def activities_of(desks_: Desks, client: Client) -> RunActivities:
         desks_.ledger,
         desks_.orders,
         desks_.books,
+        desks_.risk,
         client=client,
         ensure_feed=ensure,
     )

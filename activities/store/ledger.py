@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from activities.store import cash, markers, orders, runs, shares
+from activities.store import cash, markers, orders, risk, runs, shares
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
@@ -127,11 +127,12 @@ class Ledger:
     async def close_run(
         self, run_id: str, at: datetime, status: RunStatus = RunStatus.STOPPED
     ) -> None:
-        """Record the end of a run, stopped or failed, and watch nothing for it any more."""
+        """Record the end of a run, stopped or failed; nothing is watched or reserved for it."""
 
         def work(connection: Connection) -> None:
             runs.set_status(connection, run_id, status, at)
             runs.unwatch(connection, run_id)
+            risk.release(connection, run_id)
 
         await self._write(work)
 
@@ -349,6 +350,45 @@ class Ledger:
     async def risk_events(self, account: str, limit: int = 100) -> list[RiskEvent]:
         """Return the newest risk events of an account, newest first."""
         return await self._read(lambda c: runs.list_risk(c, account, limit))
+
+    # ---- risk: see `risk`
+
+    async def look_at_risk(
+        self, scopes: Sequence[str], known: int | None = None
+    ) -> tuple[int, risk.States | None]:
+        """Return the version of all that risk knows, and what is stored of *scopes*.
+
+        Nothing is read but the version if that is *known*.
+        """
+        return await self._read(lambda c: risk.look(c, scopes, known))
+
+    async def change_risk(
+        self,
+        scopes: Sequence[str],
+        work: Callable[[risk.States], risk.RiskChange],
+        now: datetime,
+    ) -> None:
+        """Store what *work* makes of what is stored of *scopes*; nobody changes it meanwhile."""
+        await self._write(lambda c: risk.change(c, scopes, work, now))
+
+    async def reserved(self) -> risk.States:
+        """Return what every run has reserved of the limits, by run id."""
+        return await self._read(risk.reserved)
+
+    async def reserve(
+        self,
+        run_id: str,
+        account: str,
+        asked: Any,
+        refused: Callable[[risk.States], str | None],
+        now: datetime,
+    ) -> str | None:
+        """Reserve *asked* for a run; return why, if what all have reserved makes it *refused*."""
+        return await self._write(lambda c: risk.reserve(c, run_id, account, asked, refused, now))
+
+    async def release(self, run_id: str) -> None:
+        """Give free what a run had reserved."""
+        await self._write(lambda c: risk.release(c, run_id))
 
     # ---- who shares the rates of an account: see `shares`. Power loss ends them all anyway.
 

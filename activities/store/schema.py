@@ -27,7 +27,7 @@ from activities.store.types import Amounts, Counter, Exact, Utc, Whole
 from domain.orders import OrderStatus, OrderType, Side
 
 #: The revision this program reads and writes: the newest in alembic/versions (a test compares).
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 
 #: How far along an order is. A report never takes one back to a lower rank.
 RANKS: Final = {
@@ -271,6 +271,28 @@ rate_holders = Table(
     Column("ended", Boolean, nullable=False),
     _time("paused_until", nullable=True),
     CheckConstraint("number > 0", name="number_positive"),
+)
+
+# What risk knows of a scope ("overall", "account main", "run btc"), and what the market monitor
+# said last ("monitor"). `version` counts the changes of the whole table: its greatest tells of any.
+risk_states = Table(
+    "risk_states",
+    metadata,
+    _text("scope", primary_key=True),
+    Column("version", BigInteger, unique=True, nullable=False),
+    _time("changed_at"),
+    Column("state", JSON, nullable=False),
+    CheckConstraint("version > 0", name="version_positive"),
+)
+
+# What each run may need at most of the limits of its account and of everything.
+reservations = Table(
+    "reservations",
+    metadata,
+    _text("run_id", primary_key=True),
+    _text("account"),
+    Column("asked", JSON, nullable=False),
+    _time("at"),
 )
 
 # The simple runner's: its file is a database of this schema too, see checkpoint.py.

@@ -6,18 +6,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from domain.errors import InvalidValueError
+from domain.written import Exact, Positive, Written, read
 
-
-def _as_typed(value: Any) -> Any:
-    """Read a JSON or YAML number, which arrives as a float, by its shortest text, as typed."""
-    return Decimal(repr(value)) if isinstance(value, float) else value
-
-
-Exact = Annotated[Decimal, BeforeValidator(_as_typed), Field(allow_inf_nan=False)]
-Positive = Annotated[Exact, Field(gt=0)]
 Window = Annotated[int, Field(ge=1, le=200)]
 
 
@@ -44,11 +36,7 @@ class StopMode(StrEnum):
     CLOSE = "close"  # cancel the orders and trade the position back at the market
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class LevelRange(_Model):
+class LevelRange(Written):
     """A fixed grid: *levels* prices from *lower* to *upper*, both included."""
 
     lower: Positive
@@ -62,7 +50,7 @@ class LevelRange(_Model):
         return self
 
 
-class Bounds(_Model):
+class Bounds(Written):
     """A trailing grid opens nothing outside these prices."""
 
     lower: Positive | None = None
@@ -75,14 +63,14 @@ class Bounds(_Model):
         return self
 
 
-class PriceExit(_Model):
+class PriceExit(Written):
     """At *price* the run ends: its orders are canceled and the position is closed or kept."""
 
     price: Positive
     then: Literal["close", "keep"] = "close"
 
 
-class Adaptive(_Model):
+class Adaptive(Written):
     """Widen the interval with the market's average true range."""
 
     enabled: bool = True
@@ -95,7 +83,7 @@ class Adaptive(_Model):
     """A new interval starts only when it differs by more than this share (decision D2)."""
 
 
-class Skew(_Model):
+class Skew(Written):
     """Shift the window of entries against the inventory."""
 
     factor: Annotated[Exact, Field(ge=0, le=1)] = Decimal("0.25")
@@ -103,7 +91,7 @@ class Skew(_Model):
     max_levels: Annotated[int, Field(ge=0, le=100)] = 5
 
 
-class PostOnly(_Model):
+class PostOnly(Written):
     """Only make, never take: what to do when the venue says that an order would take."""
 
     enabled: bool = True
@@ -120,7 +108,7 @@ CANDLE_LENGTHS: Final[Mapping[str, timedelta]] = {
 }
 
 
-class GridSpec(_Model):
+class GridSpec(Written):
     """A grid as a person writes it. Prices are quote per base; amounts are quote."""
 
     symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?$", max_length=40)]
@@ -190,20 +178,4 @@ class GridSpec(_Model):
 
 def parse_spec(data: Mapping[str, Any]) -> GridSpec:
     """Return *data* as a GridSpec, or raise InvalidValueError naming every field that is wrong."""
-    try:
-        return GridSpec.model_validate(data)
-    except ValidationError as error:
-        raise InvalidValueError("\n".join(_sentences(error))) from None
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    lines = []
-    for problem in error.errors(include_url=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "grid"
-        text = problem["msg"].removeprefix("Value error, ")
-        text = text[:1].lower() + text[1:]
-        was = problem.get("input")
-        shown = str(was) if isinstance(was, Decimal) else repr(was)
-        told = "" if isinstance(was, Mapping | BaseModel) or "was" in text else f", was {shown}"
-        lines.append(f"{field}: {text}{told}")
-    return lines
+    return read(GridSpec, data, "grid")

@@ -12,16 +12,20 @@ from pydantic import TypeAdapter
 
 from activities.feed import Feed
 from activities.messages import FeedBatch
+from activities.risk import RiskDesk
+from activities.store.database import sqlite_url
+from activities.store.ledger import Ledger
 from activities.store.records import Watch as StoredWatch
 from domain.errors import VenueUnavailableError
 from domain.grid.config import bind
-from domain.grid.events import FeedChanged, GridEvent, Place, PriceMoved, Reported
+from domain.grid.events import FeedChanged, GridEvent, Place, PriceMoved, Reported, RiskChanged
 from domain.grid.spec import parse_spec
 from domain.grid.state import begin
 from domain.grid.watch import Watch, watch
 from domain.money import Price, Quantity
 from domain.order_ids import OrderKey, Purpose, encode, run_tag
 from domain.orders import OrderReport, OrderRequest, Side
+from domain.risk.scope import OVERALL, Scope, ScopeKind
 from tests.activities.wire import (
     ACCOUNT,
     INSTRUMENT,
@@ -36,6 +40,7 @@ from tests.activities.wire import (
 from tests.eventually import eventually
 
 WATCH: TypeAdapter[Watch] = TypeAdapter(Watch)
+WHOLE = Scope(ScopeKind.ACCOUNT, ACCOUNT)
 
 
 @dataclass
@@ -66,10 +71,16 @@ class Runs:
         return [e for name, batch in self.batches if name == workflow_id for e in batch.events]
 
     def words(self, workflow_id: str = "a run") -> list[str]:
-        return [_word(event) for event in self.events(workflow_id)]
+        """Return what a run heard, of all but that it stands clear."""
+        told = (event for event in self.events(workflow_id) if not _is_clear(event))
+        return [_word(event) for event in told]
 
     def of_orders(self, workflow_id: str = "a run") -> list[str]:
         return [_word(e) for e in self.events(workflow_id) if isinstance(e, Reported)]
+
+
+def _is_clear(event: GridEvent) -> bool:
+    return isinstance(event, RiskChanged) and not event.halted
 
 
 def _word(event: GridEvent) -> str:
@@ -134,6 +145,7 @@ class Scene:
     runs: Runs
     venue: Unreliable
     feed: Feed
+    risk: RiskDesk
 
     async def hears(self, *words: str, run: str = "a run") -> None:
         """Wait until *run* has heard exactly *words*."""
@@ -183,16 +195,18 @@ async def _scene(tmp_path: Path) -> AsyncIterator[Scene]:
         await desk.warm()
         runs, venue = Runs(), Unreliable(desk)
         runs.open_gate.set()
+        risk = RiskDesk(desk.ledger, clock=desk.clock)
         feed = Feed(
             ACCOUNT,
             venue,
             desk.ledger,
             desk.orders,
+            risk,
             deliver=runs.deliver,
             session="s",
             clock=desk.clock,
         )
-        scene = Scene(desk, runs, venue, feed)
+        scene = Scene(desk, runs, venue, feed, risk)
         await scene.watched("a run", TAG, a_watch())
         task = asyncio.create_task(feed.run())
         try:
@@ -382,3 +396,50 @@ async def test_an_outage_of_the_ledger_ends_no_stream(scene: Scene) -> None:
         await scene.hears("live", "60000", "59900", run="b run")
     assert scene.venue.tries == 1
     await eventually(lambda: watching(scene, "b run"), what="no watch of the run that ended")
+
+
+# --- risk ----------------------------------------------------------------------------------------
+
+
+async def test_a_trip_by_anybody_is_told_once_and_so_is_its_end(scene: Scene) -> None:
+    async with Ledger.open(sqlite_url(scene.desk.path)) as elsewhere:
+        somebody = RiskDesk(elsewhere, clock=scene.desk.clock)
+        await somebody.trip(OVERALL, "ann", "news")
+        await scene.hears("risk_changed")
+        (halted,) = scene.runs.events()
+        assert isinstance(halted, RiskChanged)
+        assert "by ann: news" in halted.why
+        # Nothing that changes beside it is news of it.
+        await somebody.trip(Scope(ScopeKind.RUN, "b run"), "ann", "news")
+        scene.desk.trade(60_150)
+        await scene.hears("risk_changed", "60150")
+        await somebody.reset(OVERALL, "ann", "over")
+        await eventually(lambda: len(scene.runs.events()) == 3, what="the end of it")
+        assert _is_clear(scene.runs.events()[-1])
+
+
+async def test_where_a_run_stands_is_told_before_that_the_streams_are_live(scene: Scene) -> None:
+    await scene.risk.trip(Scope(ScopeKind.RUN, "b run"), "ann", "news")
+    await scene.watched("b run", run_tag("b run"), a_watch())
+    await scene.hears("risk_changed", "live", "60000", run="b run")
+    assert scene.runs.words() == []
+
+
+async def test_streams_that_stay_silent_open_the_breaker_of_the_account(scene: Scene) -> None:
+    scene.venue.down = True
+    scene.venue.break_streams()
+    await scene.hears("stale")
+    scene.desk.clock.passes(301)
+    await scene.hears("stale", "risk_changed")
+    breaker = (await scene.risk.known([WHOLE])).breakers[WHOLE]
+    assert (
+        breaker.reason == f"the feed of account {ACCOUNT} is silent for 301 s, the limit is 300 s"
+    )
+    scene.venue.down = False
+    await eventually(lambda: "live" in scene.runs.words(), what="live again")
+    await eventually(lambda: forgotten(scene), what="the end of the silence")
+    assert not (await scene.risk.known([WHOLE])).breakers[WHOLE].lets_through
+
+
+async def forgotten(scene: Scene) -> bool:
+    return not (await scene.risk.known([WHOLE])).breakers[WHOLE].measures.stale

@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from activities.account import AccountDesk
 from activities.gate import SizeGate
+from activities.risk import RiskDesk
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -204,7 +205,7 @@ async def trading(
         clock = Clock()
         desk = Recorder(account, bench.venue, ledger, SizeGate(), clock)
         books = AccountDesk(account, bench.venue, ledger, clock)
-        desks = Desks(account, bench.venue, ledger, desk, books)
+        desks = Desks(account, bench.venue, ledger, desk, books, RiskDesk(ledger))
         run = spec(kind, account)
         if client is not None:
             async with durable_run(client, account, run, desks) as durable:

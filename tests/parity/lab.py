@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from activities.account import AccountDesk
 from activities.gate import SizeGate
+from activities.risk import RiskDesk
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -97,7 +98,7 @@ class Lab:
 
     @property
     def desks(self) -> Desks:
-        return Desks(ACCOUNT, self.venue, self.ledger, self.desk, self.books)
+        return Desks(ACCOUNT, self.venue, self.ledger, self.desk, self.books, RiskDesk(self.ledger))
 
     def outcome(self, actions: Sequence[OrderAction], residual: Decimal | None) -> Outcome:
         self.ledger.close()

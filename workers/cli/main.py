@@ -16,6 +16,8 @@ _COMMANDS = {
     "up": ("workers.cli.up:up", "Start the whole local stack; Ctrl-C ends it."),
     "grid": ("workers.cli.grid:grid", "Preview, start, watch and change grid runs."),
     "pnl": ("workers.cli.pnl:pnl", "Show what runs earned, and that the money adds up."),
+    "risk": ("workers.cli.risk:risk", "See what halts openings, halt them, let them go on."),
+    "audit": ("workers.cli.audit:audit", "Show who did what, when and why."),
     "simple": ("workers.cli.simple:simple", "Run a strategy without Temporal."),
     "doctor": ("workers.cli.doctor:doctor", "Check what works, and say how to fix the rest."),
     "db": ("workers.cli.db:db", "Make, upgrade and check the ledger."),

@@ -19,7 +19,8 @@ _HEAD = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _COLORS = {"buy": "green", "sell": "red"}
 
 
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """Return an empty table of *columns*, those in *right* flush right."""
     table = Table(box=_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
@@ -38,7 +39,7 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
 def preview_table(preview: Preview) -> RenderableType:
     """Return the orders a grid would place, what they need and what stands in the way."""
     numbers = ("price", "quantity", "notional", "exit at", "profit")
-    table = _table("side", *numbers, right=numbers)
+    table = plain_table("side", *numbers, right=numbers)
     for line in sorted(preview.orders, key=lambda order: -order.price):
         table.add_row(*_preview_row(line))
     entries = f"{number(preview.capital)} {preview.quote}"
@@ -76,7 +77,7 @@ def runs_table(runs: Sequence[RunLine]) -> RenderableType:
             "no runs; start one with `opensqt grid start SPEC.yaml`, --all shows ended ones"
         )
     numbers = ("cycles", "fills", "profit", "fees")
-    table = _table("name", "status", "symbol", "started", *numbers, right=numbers)
+    table = plain_table("name", "status", "symbol", "started", *numbers, right=numbers)
     for run in runs:
         table.add_row(
             run.name,
@@ -135,7 +136,7 @@ def slots_table(slots: Sequence[SlotView]) -> RenderableType:
         return Text("no slot is in use")
     numbers = ("level", "exit at", "holds", "price", "filled")
     columns = ("level", "exit at", "state", "holds", "order", "price", "filled", "note")
-    table = _table(*columns, right=numbers)
+    table = plain_table(*columns, right=numbers)
     for slot in slots:
         filled = f"{number(slot.filled)}/{number(slot.quantity)}" if slot.order else ""
         side = slot.order.rpartition(" ")[2]
@@ -168,7 +169,7 @@ def money_table(answer: Money) -> RenderableType:
         if not any(figures[rare]):
             del figures[rare]
     numbers = ("cycles", "fills", "position", *figures)
-    table = _table("run", *numbers, right=numbers)
+    table = plain_table("run", *numbers, right=numbers)
     for row, run in enumerate(answer.runs):
         table.add_row(
             run.name,
