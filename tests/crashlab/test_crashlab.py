@@ -68,10 +68,11 @@ def test_a_lab_without_the_look_up_before_a_second_sending_fails() -> None:
     assert [each for each in told["violations"] if each["what"].startswith("duplicate: ")]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:
     process = lab("--kills", "100", "--report", str(tmp_path), "--processes", "simple")
-    await eventually(lambda: list(tmp_path.glob("*/*-simple/worker.log")), what="a worker")
+    logs = "*/*-simple/worker.log"
+    await eventually(lambda: list(tmp_path.glob(logs)), within=150, what="a worker")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130

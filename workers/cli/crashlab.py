@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from activities.venues.ccxt.registry import VENUES
-from workers.cli.failures import CommandError
+from workers.cli.failures import CommandError, Exit
 from workers.cli.options import json_option
 from workers.cli.output import put_json
 from workers.crashlab.steps import Step, Victim
@@ -145,6 +145,8 @@ def crashlab(  # noqa: PLR0913 - an option each
         )
         findings = _done(task)
     _tell(task, findings, report, as_json=as_json)
+    if findings.violations and as_json:  # the document tells it all
+        raise click.exceptions.Exit(Exit.FAILED)
     if findings.violations:
         raise CommandError(
             f"{len(findings.violations)} violations after {findings.total} kills; the first: "

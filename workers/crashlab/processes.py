@@ -23,8 +23,9 @@ from workers.local import temporal, tether
 from workers.local.ports import HOST, anywhere
 
 _ANSWERS_WITHIN: Final = 60.0
-#: One at a time: the wheel's own lock is not made for threads.
+#: One at a time: the wheel's own lock is not made for threads, nor is alembic.
 _POSTGRES: Final = asyncio.Lock()
+_UPGRADE: Final = asyncio.Lock()
 
 
 class TemporalServer:
@@ -98,7 +99,7 @@ class Postgres:
         await self.start_again()
         url = f"postgresql://postgres@/postgres?host={self._data}"
         await until(lambda: _connects(url), "an answer of PostgreSQL", within=_ANSWERS_WITHIN)
-        await asyncio.to_thread(upgrade, url)
+        await upgraded(url)
         return url
 
     async def start_again(self) -> None:
@@ -130,6 +131,12 @@ class Postgres:
         """Stop it and remove its files."""
         await self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+async def upgraded(url: str) -> None:
+    """Bring a database to the program's revision."""
+    async with _UPGRADE:
+        await asyncio.to_thread(upgrade, url)
 
 
 def require_postgres() -> None:

@@ -16,11 +16,10 @@ from temporalio.client import Client
 
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
-from activities.store.migrations import upgrade
 from domain.grid.spec import StopMode
 from workers.crashlab.forks import Nursery, Worker
 from workers.crashlab.market import LabMarket, exchange_settings
-from workers.crashlab.processes import Postgres, TemporalServer
+from workers.crashlab.processes import Postgres, TemporalServer, upgraded
 from workers.crashlab.role import WINDOW, Grid, Role
 from workers.crashlab.steps import Runner, Victim
 from workers.crashlab.trap import Trap
@@ -130,14 +129,14 @@ class System:
             self._postgres = Postgres()
             stack.push_async_callback(self._postgres.end)
             return await self._postgres.start()
-        await asyncio.to_thread(upgrade, url)
+        await upgraded(url)
         return url
 
     async def _start_temporal(self, stack: AsyncExitStack) -> None:
         self._temporal = TemporalServer(self.plan.directory)
         self._client = None
         if self.plan.runner is Runner.SIMPLE:
-            await asyncio.to_thread(upgrade, sqlite_url(self.plan.directory / "simple.db"))
+            await upgraded(sqlite_url(self.plan.directory / "simple.db"))
             return
         stack.push_async_callback(self._temporal.kill)
         await self._temporal.start()
