@@ -34,7 +34,7 @@ class BreakerSpec(Written):
     refusals_within: Seconds = 60
     exposure: Positive | None = None
     """Quote at risk."""
-    cooldown: Seconds | None = None
+    cooldown: Seconds | None = 900
     """Seconds without the cause, after which it half-opens; None: a person must reset it."""
     half_open: bool = True
     """After the cooldown let one opening through as a trial; if false, close at once."""

@@ -51,8 +51,7 @@ class _Some(click.ParamType[tuple[str, ...]]):
 
 
 @click.command(
-    epilog="Examples: opensqt crashlab --kills 40;  "
-    "opensqt crashlab --kills 20 --steps sent,accepted --processes worker --venues binance"
+    epilog="Example: opensqt crashlab --kills 20 --steps sent,accepted --processes worker"
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="What it all is drawn from.")
 @click.option(

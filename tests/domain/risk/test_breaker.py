@@ -37,6 +37,7 @@ OFF = {
     "latency_p99": None,
     "stale_feed_after": None,
     "refusals": None,
+    "cooldown": None,
 }
 
 
