@@ -139,7 +139,7 @@ def run(*, quick: bool) -> list[Row]:
     ]
     with exchange(perpetuals=_WIDTH) as runs:
         for name in NAMES:
-            rows += asyncio.run(_prices(name, runs, 1.0 if quick else 5.0))
+            rows += asyncio.run(_prices(name, runs, 1.0 if quick else 3.0))
     for name in NAMES:
-        rows += asyncio.run(_orders(name, 10 if quick else 100))
+        rows += asyncio.run(_orders(name, 10 if quick else 30))
     return rows

@@ -5,25 +5,18 @@ Every function takes a connection; the transaction is the caller's. All may be r
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
 from activities.store.instruments import Instruments
-from activities.store.orders import identity, stored_order
+from activities.store.orders import identity, orders_by_id
+from activities.store.prepared import Prepared
 from activities.store.records import REFUSED, SENDING, Marked, StoredOrder
 from activities.store.schema import RANKS, orders
-from activities.store.statements import insert_in, parameters
+from activities.store.statements import insert_in
 from domain.order_ids import decode
 from domain.orders import OrderRequest
-
-#: Asked before every batch of orders, so it is built once.
-_FROM: Final = (
-    select(orders)
-    .where(orders.c.run_tag == bindparam("tag"), orders.c.generation >= bindparam("first"))
-    .order_by(orders.c.generation, orders.c.client_id)
-)
 
 
 def mark_sending(
@@ -38,8 +31,8 @@ def mark_sending(
         return set()
     rows = [_marker(connection, account, request, at, instruments) for request in requests]
     rows.sort(key=lambda row: str(row["client_id"]))
-    added = connection.execute(_add_markers(connection.dialect.name), parameters(rows)).scalars()
-    return {request.client_id for request in requests}.difference(added)
+    added = {client_id for (client_id,) in _ADD.execute(connection, rows)}
+    return {request.client_id for request in requests} - added
 
 
 def mark_decided(
@@ -69,8 +62,10 @@ def unremembered(connection: Connection, decided: Sequence[OrderRequest]) -> lis
         return []
     asked = {"tag": keys[0].run_tag, "first": min(key.generation for key in keys)}
     mine = {request.client_id for request in decided}
-    found = [stored_order(row) for row in connection.execute(_FROM, asked)]
-    return [each for each in found if each.client_id not in mine and each.status != REFUSED]
+    found = _FROM.execute(connection, [asked])
+    lost = [name for name, status in found if name not in mine and status != REFUSED]
+    stored = orders_by_id(connection, lost)
+    return [stored[name] for name in lost]
 
 
 def _marker(
@@ -94,7 +89,18 @@ def _marker(
     }
 
 
-@cache
 def _add_markers(dialect: str) -> Any:
     statement = insert_in(dialect, orders).on_conflict_do_nothing()
     return statement.returning(orders.c.client_id)
+
+
+def _from_generation(_dialect: str) -> Any:
+    return (
+        select(orders.c.client_id, orders.c.status)
+        .where(orders.c.run_tag == bindparam("tag"), orders.c.generation >= bindparam("first"))
+        .order_by(orders.c.generation, orders.c.client_id)
+    )
+
+
+_ADD: Final = Prepared(_add_markers)
+_FROM: Final = Prepared(_from_generation)

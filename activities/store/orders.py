@@ -6,8 +6,7 @@ Every function takes a connection; the transaction is the caller's. All may be r
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,9 +22,10 @@ from sqlalchemy import (
 )
 
 from activities.store.instruments import Instruments
+from activities.store.prepared import Prepared
 from activities.store.records import REFUSED, SENDING, StoredOrder
 from activities.store.schema import RANKS, fills, orders
-from activities.store.statements import insert_in, parameters
+from activities.store.statements import insert_in
 from domain.money import Price, Quantity
 from domain.order_ids import decode
 from domain.orders import Fill, OrderReport, OrderRequest, OrderType, Refusal, RefusalReason, Side
@@ -48,7 +48,7 @@ def record_reports(
     ours = sorted((r for r in told if decode(r.client_id)), key=lambda r: r.client_id)
     if ours:
         rows = [_reported(connection, account, report, instruments) for report in ours]
-        connection.execute(_merge(connection.dialect.name), parameters(rows))
+        _MERGE.execute(connection, rows)
     return record_fills(connection, account, (r.fill for r in told if r.fill), instruments)
 
 
@@ -81,7 +81,7 @@ def record_fills(
     rows = [_fill_row(connection, account, fill, instruments) for fill in new]
     if not rows:
         return 0
-    added = connection.execute(_add_fills(connection.dialect.name), parameters(rows)).all()
+    added = _ADD_FILLS.execute(connection, rows)
     fresh = {(fill_id, side) for fill_id, side in added}
     known = [row for row in rows if (row["fill_id"], row["side"]) not in fresh]
     _name_anonymous(connection, [row for row in known if row["client_id"]])
@@ -91,7 +91,7 @@ def record_fills(
 def order(connection: Connection, client_id: str) -> StoredOrder | None:
     """Return the order of that id, or None if there is not even a marker."""
     row = connection.execute(select(orders).where(orders.c.client_id == client_id)).first()
-    return None if row is None else stored_order(row)
+    return None if row is None else _order(row)
 
 
 def orders_by_id(connection: Connection, client_ids: Sequence[str]) -> dict[str, StoredOrder]:
@@ -100,16 +100,14 @@ def orders_by_id(connection: Connection, client_ids: Sequence[str]) -> dict[str,
     for start in range(0, len(client_ids), _IN_CHUNK):
         chosen = orders.c.client_id.in_(client_ids[start : start + _IN_CHUNK])
         for row in connection.execute(select(orders).where(chosen)):
-            found[row.client_id] = stored_order(row)
+            found[row.client_id] = _order(row)
     return found
 
 
 def orders_of_tag(connection: Connection, tag: str, *, unsettled: bool) -> list[StoredOrder]:
     """Return the orders of a run, in the order of their ids; only those not over if *unsettled*."""
     query = select(orders).where(orders.c.run_tag == tag).order_by(orders.c.client_id)
-    return [
-        o for o in map(stored_order, connection.execute(query)) if not (unsettled and o.settled)
-    ]
+    return [o for o in map(_order, connection.execute(query)) if not (unsettled and o.settled)]
 
 
 def fills_of_tag(connection: Connection, tag: str, limit: int | None = None) -> list[Fill]:
@@ -199,16 +197,11 @@ def identity(
     }
 
 
-# The statements of every fill are built once: to build one takes longer than to execute it.
-
-
-@cache
 def _add_fills(dialect: str) -> Any:
     statement = insert_in(dialect, fills).on_conflict_do_nothing()
     return statement.returning(fills.c.fill_id, fills.c.side)
 
 
-@cache
 def _merge(dialect: str) -> Any:
     """One statement, so that two writers at once cannot undo each other."""
     statement = insert_in(dialect, orders)
@@ -234,6 +227,10 @@ def _merge(dialect: str) -> Any:
             "updated_at": _later(told.updated_at, known.updated_at),
         },
     )
+
+
+_ADD_FILLS: Final = Prepared(_add_fills)
+_MERGE: Final = Prepared(_merge)
 
 
 def _later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -283,8 +280,7 @@ def _key(table: Table) -> Iterable[Any]:
     return table.primary_key.columns
 
 
-def stored_order(row: Row[Any]) -> StoredOrder:
-    """Return the order of a row."""
+def _order(row: Row[Any]) -> StoredOrder:
     return StoredOrder(
         client_id=row.client_id,
         account=row.account,

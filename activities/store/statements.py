@@ -1,6 +1,5 @@
 """The one statement that SQLAlchemy keeps per dialect: INSERT ... ON CONFLICT."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -17,8 +16,3 @@ def insert_in(dialect: str, table: Table) -> Any:
     if dialect == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
-
-
-def parameters(rows: Sequence[dict[str, Any]]) -> Any:
-    """Return *rows* as they are executed fastest: one row has no need for a statement for many."""
-    return rows[0] if len(rows) == 1 else rows

@@ -32,6 +32,7 @@ FILLS = 100
 #: An exchange that tells thousands of reports answers late.
 PATIENT = timedelta(seconds=30)
 VENUES = BOTH if WHOLE else PERPETUALS
+_WITHIN = 300 if WHOLE else 60
 
 
 class Reader:
@@ -191,7 +192,7 @@ class Consumer:
 
 async def until(reading: "asyncio.Task[None]", condition: Callable[[], bool]) -> None:
     """Wait for *condition*, or raise what ended the reader."""
-    await eventually(lambda: reading.done() or condition(), every=0.02)
+    await eventually(lambda: reading.done() or condition(), every=0.02, within=_WITHIN)
     if reading.done():
         await reading
 

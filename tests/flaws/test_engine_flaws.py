@@ -235,7 +235,8 @@ def test_d3_a_worker_has_every_workflow_and_activity_that_is_asked_for() -> None
     }
     assert asked == offered
     source = inspect.getsource(account_worker)
-    assert "workflows=[GridRun, FeedRun]" in source
+    assert "workflows=[grid, FeedRun]" in source
+    assert inspect.signature(account_worker).parameters["grid"].default is grid.GridRun
     assert grid.GridRun.__temporal_workflow_definition.name == names.GRID_RUN  # type: ignore[attr-defined]
     assert feed.FeedRun.__temporal_workflow_definition.name == names.FEED_RUN  # type: ignore[attr-defined]
 

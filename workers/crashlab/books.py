@@ -102,10 +102,9 @@ class Books:
         base = self.instrument.base
         return add(kept, *(-fill.fee for fill in self.fills if fill.fee_asset == base))
 
-    def settled(self) -> bool:
-        """Return whether the run has heard of everything that happened at the exchange."""
-        same = self.working == self.view.owned and self.view.status.volume == self.volume
-        return same and len(self.stored) == len(self.fills)
+    def agree(self) -> bool:
+        """Return whether nothing is wrong, and everybody has heard of everything."""
+        return len(self.stored) == len(self.fills) and not self.violations()
 
     def conclusive(self) -> list[str]:
         """Return what is broken and no waiting mends; it may be asked at any time."""

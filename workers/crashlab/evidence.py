@@ -1,6 +1,5 @@
 """What is kept of a system whose books were wrong: for who looks for the cause."""
 
-from collections.abc import Sequence
 from pprint import pformat
 
 from temporalio.exceptions import TemporalError
@@ -12,7 +11,7 @@ from workers.crashlab.steps import Runner
 from workers.crashlab.system import System
 
 
-async def keep_evidence(system: System, grid: Grid, seen: Sequence[Books]) -> None:
+async def keep_evidence(system: System, grid: Grid, seen: Books | None) -> None:
     """Write the books of *grid* as they were *seen* last, and the history of its run."""
     directory = system.plan.directory
     (directory / f"{grid.name}.books.txt").write_text(pformat(seen, width=160))

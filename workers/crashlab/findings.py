@@ -26,8 +26,6 @@ class Findings:
     #: Kills by venue and kind: one process may run several grids.
     by_grid: Counter[str] = field(default_factory=Counter)
     violations: list[Violation] = field(default_factory=list)
-    #: Times that a step was not come to while the lab waited for it.
-    not_reached: Counter[Cell] = field(default_factory=Counter)
     checks: int = 0
     orders: int = 0
     fills: int = 0
@@ -52,7 +50,6 @@ class Findings:
             self.kills += other.kills
             self.by_grid += other.by_grid
             self.violations += other.violations
-            self.not_reached += other.not_reached
             self.checks += other.checks
             self.orders += other.orders
             self.fills += other.fills

@@ -47,7 +47,6 @@ def document(task: Task, findings: Findings) -> dict[str, Any]:
                 "process": victim,
                 "kills": findings.kills[step, victim],
                 "violations": findings.violations_in((step, victim)),
-                "not_reached": findings.not_reached[step, victim],
             }
             for step, victim in cells(task.steps, task.victims)
         ],
@@ -108,9 +107,6 @@ def _figures(findings: Findings) -> list[str]:
             f"From a kill to the next step reached: {told['median']} s in the middle, "
             f"{told['most']} s at most."
         )
-    missed = findings.not_reached.total()
-    if missed:
-        lines.append(f"{missed} times a step was not come to, and nothing was killed.")
     return lines
 
 

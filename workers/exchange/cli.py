@@ -129,6 +129,11 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal
     metavar="HOST:PORT",
     help="Where the fronts listen (TLS); port 0 takes a free one.",
 )
+@click.option(
+    "--control",
+    metavar="HOST:PORT",
+    help="Where the control API answers (HTTP, JSON); port 0 takes a free one.  [default: none]",
+)
 def exchange(  # noqa: PLR0913 - an option each
     *,
     listen: str,
@@ -152,6 +157,7 @@ def exchange(  # noqa: PLR0913 - an option each
     faults: Path | None,
     fronts: str,
     fronts_listen: str,
+    control: str | None,
 ) -> None:
     """Run the paper exchange: a simulated venue behind gRPC, on recorded, made or live market data.
 
@@ -177,6 +183,7 @@ def exchange(  # noqa: PLR0913 - an option each
             faults=faults,
             fronts=_names(fronts),
             fronts_listen=fronts_listen,
+            control=control,
             feed=feed,
             symbols=_names(symbols),
             feed_local=feed_local,
@@ -206,6 +213,8 @@ def _print(running: Running) -> None:
             "authority": str(running.fronts.authority),
             "venues": [dialect.name for dialect in running.fronts.dialects],
         }
+    if running.control is not None:
+        told["control"] = running.control
     click.echo(json.dumps(told))
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -195,6 +195,10 @@ class FaultPlan:
         """How often the rules in force have played."""
         return sum(each.played for each in self._rules)
 
+    def counted(self) -> Sequence[tuple[FaultRule, int, int]]:
+        """Return the rules in force, each with how often it matched and how often it played."""
+        return [(each.rule, each.seen, each.played) for each in self._rules]
+
     def strike(self, method: str, client_ids: Sequence[str]) -> Sequence[FaultRule]:
         """Count a call or message, and return the rules that play on it, in their order."""
         return [
@@ -228,13 +232,18 @@ def read_faults(path: Path) -> Sequence[FaultRule]:
     """
     try:
         written = _FILE.validate_python(yaml.safe_load(path.read_text()) or [])
-        return [_rule(each) for each in written]
+        return [_rule_of(each) for each in written]
     except OSError as error:
         raise InvalidValueError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValidationError) as error:
         raise InvalidValueError(f"{path} is not a list of fault rules: {error}") from error
 
 
-def _rule(written: _RuleInFile) -> FaultRule:
+def rule_in(written: Any) -> FaultRule:
+    """Return the rule that is written as in a file; raises pydantic's ValidationError."""
+    return _rule_of(_RuleInFile.model_validate(written))
+
+
+def _rule_of(written: _RuleInFile) -> FaultRule:
     delay = timedelta(milliseconds=int(written.delay_seconds * 1000))
     return FaultRule.model_validate({**(written.model_extra or {}), "delay": delay})

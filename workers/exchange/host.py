@@ -16,11 +16,13 @@ from enum import StrEnum
 from time import monotonic
 from typing import Any, Final, TypeVar, assert_never
 
+from domain.conditions import FundingRate
 from domain.errors import InvalidValueError, StoreError, TradingError, VenueUnavailableError
 from domain.money import Instrument, Price
 from domain.orders import OrderReport, OrderRequest, Refusal
 from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules, Liquidity
+from domain.simulation.tape import FundingDue
 from workers.exchange.clock import MarketClock
 from workers.exchange.journal import (
     Canceled,
@@ -228,6 +230,12 @@ class Host:
         self._tell()
         if self._stalled < _LONGEST_STALL:
             self._keep_if_due()
+
+    def settle(self, symbol: str, rate: Decimal) -> FundingRate:
+        """Settle the funding of a perpetual at once, commit that, and return what was settled."""
+        self.instrument(symbol)
+        self.happen([Funded(FundingDue(symbol, rate, self._time()))])
+        return self.exchange.funding_rates(symbol)[-1]
 
     def halt(self, why: str) -> None:
         """Take no orders and end all streams: nobody knows what the market does meanwhile."""

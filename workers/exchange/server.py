@@ -22,6 +22,7 @@ from workers.exchange.host import Host
 from workers.exchange.journal import Journal
 from workers.exchange.live.market import live_market
 from workers.exchange.markets import open_source
+from workers.exchange.panel.server import Panel, control_api
 from workers.exchange.service import ExchangeService
 from workers.exchange.settings import ExchangeSettings
 from workers.exchange.sources import Source
@@ -61,6 +62,8 @@ class Running:
     host: Host
     plan: FaultPlan
     fronts: Fronts | None = None
+    #: The URL of the control API, if it is served.
+    control: str | None = None
 
 
 async def serve(settings: ExchangeSettings, ready: Callable[[Running], None] | None = None) -> None:
@@ -112,7 +115,11 @@ async def running(
                     spoken = await stack.enter_async_context(
                         fronts(settings.fronts, host, plan, settings.data, *where)
                     )
-                yield Running(address, host.symbols, host, plan, spoken)
+                control = None
+                if settings.control_address is not None:
+                    serving = control_api(Panel(host, plan, spoken), *settings.control_address)
+                    control = await stack.enter_async_context(serving)
+                yield Running(address, host.symbols, host, plan, spoken, control)
         finally:
             market.cancel()
             await asyncio.gather(market, return_exceptions=True)

@@ -47,6 +47,8 @@ class ExchangeSettings:
     #: The venues whose protocols are spoken as well, and where (TLS).
     fronts: tuple[str, ...] = ()
     fronts_listen: str = "127.0.0.1:0"
+    #: Where the control API answers (HTTP and JSON, loopback only); None: nowhere.
+    control: str | None = None
     #: What is traded where it is several: of made markets, or of the one that is followed.
     symbols: tuple[str, ...] = ()
     #: Levels of others' orders on each side of a made or recorded market; 0: there are no others,
@@ -103,10 +105,13 @@ class ExchangeSettings:
             raise InvalidValueError(f"start price must be positive, was {self.start_price}")
         if self.volatility < 0:
             raise InvalidValueError(f"volatility must not be negative, was {self.volatility}")
+        if self.control is not None and not _loopback(_address(self.control)[0]):
+            raise InvalidValueError(
+                f"control was {self.control}, which others can reach: give it an address of this "
+                "machine alone, such as 127.0.0.1:8088"
+            )
         for listen in (self.listen, self.fronts_listen):
-            host, port = _address(listen)
-            if not 0 <= port <= 65535:
-                raise InvalidValueError(f"listen must have a port up to 65535, was {listen}")
+            host, _ = _address(listen)
             if not self.insecure_listen and not _loopback(host):
                 raise InvalidValueError(
                     f"listen was {listen}, which others can reach without a password: listen on "
@@ -119,6 +124,11 @@ class ExchangeSettings:
         return _address(self.listen)
 
     @property
+    def control_address(self) -> tuple[str, int] | None:
+        """Host and port of `control`."""
+        return None if self.control is None else _address(self.control)
+
+    @property
     def fronts_address(self) -> tuple[str, int]:
         """Host and port of `fronts_listen`."""
         return _address(self.fronts_listen)
@@ -128,6 +138,8 @@ def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal():
         raise InvalidValueError(f"listen must be HOST:PORT, such as 127.0.0.1:50051, was {listen}")
+    if int(port) > 65535:
+        raise InvalidValueError(f"listen must have a port up to 65535, was {listen}")
     return host, int(port)
 
 

@@ -80,6 +80,8 @@ class Executions:
             self.name(report.order_id, report.client_id)
         if report.fill is not None:
             self.add([report.fill])
+        if not report.filled:
+            return report
         known = self._orders.get(report.order_id) or _Order()
         part = known.first(report.filled.lots)
         if part is None:

@@ -61,25 +61,26 @@ class Desk:
     def __init__(self, host: Host, plan: FaultPlan) -> None:
         self.host = host
         self.plan = plan
-        self._ahead = timedelta()
+        #: By how much the clock of all venues is wrong; requests and streams are judged by it.
+        self.ahead = timedelta()
         self._ghosts: dict[str, _Ghosts] = {}
         self._listeners: set[asyncio.Event] = set()
 
     def now(self) -> datetime:
         """Return wall time, by which requests are judged; events carry the market's time.
 
-        It is ahead by what a scripted fault says for the request in hand.
+        It is ahead by `ahead`, and by what a scripted fault says for the request in hand.
         """
-        return datetime.now(UTC) + self._ahead
+        return datetime.now(UTC) + self.ahead
 
     @contextmanager
     def skewed(self, ahead: timedelta) -> Iterator[None]:
         """Have the clock *ahead* inside the context, in which nothing may be awaited."""
-        before, self._ahead = self._ahead, self._ahead + ahead
+        before, self.ahead = self.ahead, self.ahead + ahead
         try:
             yield
         finally:
-            self._ahead = before
+            self.ahead = before
 
     def instruments(self, kind: MarketKind) -> Sequence[Instrument]:
         """Return what is traded of *kind*."""

@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 from aiohttp import web
 
 from domain.errors import AlreadyRunningError, TradingError
-from workers.exchange.faults import HANDSHAKE, FaultKind, FaultPlan, FaultRule
-from workers.exchange.fronts.arrivals import Arrivals
+from workers.exchange.faults import HANDSHAKE, FaultKind, FaultPlan, FaultRule, Operation
+from workers.exchange.fronts.arrivals import Arrival, Arrivals
 from workers.exchange.fronts.asked import Asked, Told, WrongError
 from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.dialect import Dialect
-from workers.exchange.fronts.keys import MARK
+from workers.exchange.fronts.keys import MARK, keys_of
 from workers.exchange.fronts.registry import dialects_of
 from workers.exchange.fronts.rooms import Route
 from workers.exchange.fronts.sockets import Socket
@@ -28,6 +28,14 @@ from workers.exchange.host import Host
 _log: Final = logging.getLogger(__name__)
 _PAGE: Final = "<html><head><title>Maintenance</title></head><body>We will be back.</body></html>"
 _BAD_GATEWAY: Final = "<html><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+
+
+class Disconnect(Protocol):
+    """Cuts the WebSockets of a venue and an account (None: of all) and returns how many."""
+
+    async def __call__(
+        self, venue: str | None, account: str | None, *, rudely: bool = True
+    ) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class Fronts:
     desk: Desk
     dialects: Sequence[Dialect]
     arrivals: Arrivals
+    disconnect: Disconnect
 
 
 @asynccontextmanager
@@ -69,7 +78,15 @@ async def fronts(
         ) from error
     taken = runner.addresses[0][1]
     try:
-        yield Fronts(address, taken, directory / AUTHORITY_FILE, desk, dialects, server.arrivals)
+        yield Fronts(
+            address,
+            taken,
+            directory / AUTHORITY_FILE,
+            desk,
+            dialects,
+            server.arrivals,
+            server.disconnect,
+        )
     finally:
         await server.close()
         await runner.cleanup()
@@ -93,6 +110,19 @@ class _Server:
             task.cancel()
         await asyncio.gather(*self._on_their_way, return_exceptions=True)
 
+    async def disconnect(
+        self, venue: str | None, account: str | None, *, rudely: bool = True
+    ) -> int:
+        """Cut the WebSockets of a venue and an account (None: of all) and return how many."""
+        meant = [
+            socket
+            for socket in self._sockets
+            if venue in (None, socket.venue) and (account is None or account in socket.accounts)
+        ]
+        for socket in meant:
+            await socket.close(rudely=rudely)
+        return len(meant)
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, or speak on a socket."""
         asked = Asked(
@@ -112,15 +142,32 @@ class _Server:
             matched = route.pattern.fullmatch(asked.path)
             if matched and route.method == asked.method:
                 asked = replace(asked, parts=matched.groupdict())
-                return await self._rest(dialect, route, asked, request)
+                return await self._noted(dialect, route, asked, request)
+        absent = _arrival(dialect, None, asked)
+        absent.status = 404
+        self.arrivals.note(absent)
+        self.arrivals.close(absent)
         return self._absent(asked)
 
-    async def _rest(
+    async def _noted(
         self, dialect: Dialect, route: Route, asked: Asked, request: web.Request
     ) -> web.StreamResponse:
-        operation = dialect.operation(route, asked)
-        self.arrivals.note(operation, asked)
-        rules = self._desk.plan.strike(f"rest.{operation}", dialect.client_ids(asked))
+        """Answer a request, noted when it comes and again when it is answered or given up."""
+        arrival = _arrival(dialect, dialect.operation(route, asked), asked)
+        self.arrivals.note(arrival)
+        try:
+            response = await self._rest(dialect, route, arrival, request)
+            if request.transport is not None and not request.transport.is_closing():
+                arrival.status = response.status
+            return response
+        finally:
+            self.arrivals.close(arrival)
+
+    async def _rest(
+        self, dialect: Dialect, route: Route, arrival: Arrival, request: web.Request
+    ) -> web.StreamResponse:
+        asked = arrival.asked
+        rules = self._desk.plan.strike(f"rest.{arrival.operation}", arrival.client_ids)
         kinds = {rule.kind for rule in rules}
         if FaultKind.DROP_CONNECTION in kinds:
             return _cut(request)
@@ -164,7 +211,7 @@ class _Server:
             told = _instead(dialect, rule)
             return _cut(request) if told is None else _response(told)
         raw = web.WebSocketResponse(compress=False, autoping=False)
-        socket = Socket(raw, self._desk)
+        socket = Socket(raw, self._desk, dialect.name)
         self._sockets.add(socket)
         try:
             refused = dialect.arrived(asked, socket)
@@ -183,6 +230,13 @@ class _Server:
     def _absent(self, asked: Asked) -> web.Response:
         _log.warning("404 %s %s%s", asked.method, asked.host, asked.path)
         return web.Response(status=404, text="404 page not found")
+
+
+def _arrival(dialect: Dialect, operation: Operation | None, asked: Asked) -> Arrival:
+    """Return a request as it is noted; whose key it carries, whatever the header is called."""
+    keys = (keys_of(value) for value in asked.headers.values())
+    account = next((each.account for each in keys if each is not None), "")
+    return Arrival(operation, asked, dialect.name, account, dialect.client_ids(asked))
 
 
 def _act(dialect: Dialect, route: Route, asked: Asked, ahead: timedelta) -> Told:

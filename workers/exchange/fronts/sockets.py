@@ -34,7 +34,10 @@ class _Out:
 class Socket:
     """One connection. `messages` are what the client says; `say` puts something into the queue."""
 
-    def __init__(self, raw: web.WebSocketResponse, desk: Desk) -> None:
+    def __init__(self, raw: web.WebSocketResponse, desk: Desk, venue: str) -> None:
+        self.venue = venue
+        #: Whose news are told on it.
+        self.accounts: set[str] = set()
         self._raw = raw
         self._desk = desk
         self._queue: asyncio.Queue[_Out] = asyncio.Queue()
@@ -74,6 +77,7 @@ class Socket:
     ) -> "asyncio.Task[None]":
         """From this moment on say all of the account's reports, in order."""
         cursor = self._desk.cursor(account)
+        self.accounts.add(account)
 
         async def tell() -> None:
             with self._desk.changes() as changed:
