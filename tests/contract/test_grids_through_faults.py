@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from domain.money import MarketKind
 from domain.orders import OrderRequest
 from tests.contract.bench import START, credentials, rule
 from tests.contract.conftest import NAMES
-from tests.contract.trading import Trader, alike, planned, trading
+from tests.contract.trading import PRICES, Trader, alike, planned, trading
 from tests.eventually import eventually
 from tests.lockstep import observe
 from tests.workflows.server import TemporalServer
@@ -146,7 +147,7 @@ async def test_a_grid_trades_as_planned_though_every_fifth_answer_is_lost(
 ) -> None:
     async with ground.at(where) as trader:
         trader.bench.fail("rest.place*", "lost_answer", every=5)
-        await trader.move(11)
+        await trader.move(len(PRICES) - 1)
         assert trader.bench.exchange.plan.played >= 3
         await trader.close()
         assert trader.actions == alike(planned(where.kind).actions)
@@ -157,10 +158,16 @@ DOWN = {
     "server_error": "HTTP 502 a web page instead of an answer",
     "html": "HTTP 200 a web page instead of an answer (Maintenance)",
 }
+DURABLY = (Where("bybit", MarketKind.SPOT, durable=True), "html")
 
 
-@pytest.mark.parametrize("kind", DOWN)
-@pytest.mark.parametrize("where", places(2))
+@pytest.mark.parametrize(
+    "where,kind",
+    [
+        pytest.param(where, kind, id=f"{where}-{kind}")
+        for where, kind in (*product(simple(2), DOWN), DURABLY)
+    ],
+)
 async def test_orders_in_doubt_of_a_venue_that_is_down_are_settled_when_it_is_back(
     ground: Ground, where: Where, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -286,18 +293,19 @@ async def test_what_was_filled_in_an_outage_of_the_streams_is_found_and_traded_o
 async def test_a_grid_trades_as_planned_on_events_that_are_doubled_and_swapped(
     ground: Ground, where: Where, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with ground.at(where) as trader:
+    prices = PRICES[:8]
+    async with ground.at(where, prices=prices) as trader:
         trader.bench.exchange.plan.set(
             [
                 rule("stream.private", "duplicate_report", every=2),
                 rule("stream.private", "reorder_report", every=3),
             ]
         )
-        await trader.move(11)
-        assert trader.bench.exchange.plan.played >= 10
+        await trader.move(len(prices) - 1)
+        assert trader.bench.exchange.plan.played >= 7
         await trader.close()
         # Two fills of one moment may be handled in either order, and so are the orders for them.
-        assert ordered(trader.desk.actions) == ordered(planned(where.kind).actions)
+        assert ordered(trader.desk.actions) == ordered(planned(where.kind, prices).actions)
     # It is nothing that a person has to know of; the dust of fees in base is.
     assert all("is left: below" in record.getMessage() for record in caplog.records)
 

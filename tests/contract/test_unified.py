@@ -119,6 +119,37 @@ async def test_book_ticker_trades_and_candles_are_those_of_one_living_market(
         assert newest[-1][4] == price
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("symbol", SYMBOLS)
+async def test_orders_are_placed_found_canceled_and_filled(
+    name: str, symbol: str, tmp_path: Path
+) -> None:
+    async with living(tmp_path, name) as exchange, client(exchange, name, keys=True) as unmodified:
+        exchange.host.advance(200)
+        book = await unmodified.fetch_order_book(symbol, 5)
+        away = float(unmodified.price_to_precision(symbol, book["bids"][0][0] * 0.99))
+        size = 0.01 / (unmodified.market(symbol)["contractSize"] or 1)
+
+        placed = await unmodified.create_order(symbol, "limit", "buy", size, away)
+        (resting,) = await unmodified.fetch_open_orders(symbol)
+        assert (resting["id"], resting["price"], resting["amount"]) == (placed["id"], away, size)
+        await unmodified.cancel_order(placed["id"], symbol)
+        assert await unmodified.fetch_open_orders(symbol) == []
+
+        await unmodified.create_order(symbol, "market", "sell", size)
+        trades = await unmodified.fetch_my_trades(symbol)
+        assert sum(each["amount"] for each in trades) == pytest.approx(size)
+        assert trades[0]["price"] == book["bids"][0][0]
+        sold = [each for each in await unmodified.fetch_closed_orders(symbol) if each["filled"]]
+        assert [each["side"] for each in sold] == ["sell"]
+        if ":" in symbol:
+            (position,) = await unmodified.fetch_positions([symbol])
+            assert (position["side"], position["contracts"]) == ("short", size)
+        else:
+            balance = await unmodified.fetch_balance()
+            assert balance["BTC"]["total"] == pytest.approx(10 - 0.01)
+
+
 def _size(unmodified: Any, symbol: str, lot: Decimal) -> float:
     """Return what one lot is in the units that the venue counts in: contracts, or base."""
     return float(lot) / (unmodified.market(symbol)["contractSize"] or 1)

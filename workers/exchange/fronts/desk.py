@@ -19,6 +19,7 @@ from domain.money import Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderRequest, OrderStatus, Refusal, RefusalReason
 from domain.simulation.exchange import SimulatedExchange
 from workers.exchange.faults import FaultPlan
+from workers.exchange.fronts.rows import ms
 from workers.exchange.host import Host
 
 _AGAIN: Final = "~"
@@ -64,6 +65,7 @@ class Desk:
         #: By how much the clock of all venues is wrong; requests and streams are judged by it.
         self.ahead = timedelta()
         self._ghosts: dict[str, _Ghosts] = {}
+        self._named = 0
         self._listeners: set[asyncio.Event] = set()
 
     def now(self) -> datetime:
@@ -88,6 +90,11 @@ class Desk:
         return [each for each in known if each.kind is kind]
 
     # ---- orders
+
+    def new_name(self) -> str:
+        """Return a client id for an order whose client gave none, as venues do."""
+        self._named += 1
+        return f"local{ms(datetime.now(UTC))}n{self._named}"
 
     def place(
         self, account: str, request: OrderRequest, *, scope: Scope, crossing_is_taken: bool = False

@@ -8,7 +8,7 @@ from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Fields
 from workers.exchange.fronts.binance import rows
 from workers.exchange.fronts.binance.door import BinanceDoor
-from workers.exchange.fronts.binance.refusals import wrong
+from workers.exchange.fronts.binance.refusals import bad_field, wrong
 from workers.exchange.fronts.keys import LocalKeys
 from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.rows import from_ms, number
@@ -27,6 +27,7 @@ class Account(Room[BinanceDoor]):
             signed("GET", "/fapi/v1/commissionRate", Operation.FEES, self._futures_fees),
             signed("GET", "/api/v3/account/commission", Operation.FEES, self._spot_fees),
             signed("GET", "/fapi/v1/symbolConfig", terms, self._symbol_config),
+            signed("GET", "/fapi/v1/leverageBracket", terms, self._brackets),
             signed("GET", "/fapi/v1/positionSide/dual", terms, self._mode),
             signed("POST", "/fapi/v1/positionSide/dual", terms, self._set_mode),
             signed("POST", "/fapi/v1/leverage", terms, self._set_leverage),
@@ -50,10 +51,18 @@ class Account(Room[BinanceDoor]):
         }
 
     def _positions(self, keys: LocalKeys, fields: Fields) -> Any:
-        instrument = self.door.instrument(MarketKind.PERPETUAL, fields)
+        """Return the position of a market, or of all, unless it is flat."""
+        known = self.desk.instruments(MarketKind.PERPETUAL)
+        name = fields.optional("symbol")
         fields.done()
-        held = self.desk.positions(keys.account, instrument.symbol)
-        return [rows.position(instrument, each) for each in held]
+        if name is not None:
+            named = Fields({"symbol": name}, bad_field)
+            known = [self.door.instrument(MarketKind.PERPETUAL, named)]
+        return [
+            rows.position(each, held)
+            for each in known
+            for held in self.desk.positions(keys.account, each.symbol)
+        ]
 
     def _income(self, keys: LocalKeys, fields: Fields) -> Any:
         instrument = self.door.instrument(MarketKind.PERPETUAL, fields)
@@ -96,6 +105,21 @@ class Account(Room[BinanceDoor]):
                 "maxNotionalValue": "1000000",
             }
         ]
+
+    def _brackets(self, keys: LocalKeys, fields: Fields) -> Any:  # noqa: ARG002 - all alike
+        """Return one bracket for each market: here leverage does not fall with the notional."""
+        fields.ignore("symbol")
+        fields.done()
+        bracket = {
+            "bracket": 1,
+            "initialLeverage": 125,
+            "notionalCap": 1_000_000_000,
+            "notionalFloor": 0,
+            "maintMarginRatio": 0.004,
+            "cum": 0.0,
+        }
+        known = self.desk.instruments(MarketKind.PERPETUAL)
+        return [{"symbol": rows.symbol(each), "brackets": [bracket]} for each in known]
 
     def _mode(self, keys: LocalKeys, fields: Fields) -> Any:
         fields.done()

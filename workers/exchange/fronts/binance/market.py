@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import orjson
+
 from domain.money import Instrument, MarketKind
 from workers.exchange.faults import Operation
 from workers.exchange.fronts import public
@@ -95,16 +97,21 @@ class Market(Room[BinanceDoor]):
         return depth
 
     def _one_or_all(self, kind: MarketKind, tell: _Tell) -> Handler:
-        """Tell of the market that is named, or of all in a list."""
+        """Tell of the market that is named, or of some or all in a list."""
 
         def told(asked: Asked) -> Any:
             fields = Fields(asked.form(), bad_field)
-            name = fields.optional("symbol")
+            name, some = fields.optional("symbol"), fields.optional("symbols")
             fields.done()
             if name is not None:
-                named = Fields({"symbol": name}, bad_field)
-                return tell(self.desk.host, self.door.instrument(kind, named))
-            every = [tell(self.desk.host, each) for each in self.desk.instruments(kind)]
+                return tell(self.desk.host, self._named(kind, name))
+            known = self.desk.instruments(kind)
+            if some is not None:
+                known = [self._named(kind, each) for each in orjson.loads(some)]
+            every = [tell(self.desk.host, each) for each in known]
             return [row for row in every if row is not None]
 
         return told
+
+    def _named(self, kind: MarketKind, name: str) -> Instrument:
+        return self.door.instrument(kind, Fields({"symbol": name}, bad_field))

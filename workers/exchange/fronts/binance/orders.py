@@ -75,7 +75,7 @@ class Orders(Room[BinanceDoor]):
         kind = fields.choice("type", types)
         limits = ("GTC", "IOC", "FOK", "GTX") if perpetual else ("GTC", "IOC", "FOK")
         in_force = fields.choice("timeInForce", limits) if kind == "LIMIT" else "GTC"
-        client_id = fields.text("newClientOrderId")
+        client_id = fields.optional("newClientOrderId") or self.desk.new_name()
         if not _ID.fullmatch(client_id):
             raise wrong(-4015 if perpetual else -1100, "Client order id is not valid.")
         fields.choice("newOrderRespType", ("ACK", "RESULT", "FULL"), "ACK")

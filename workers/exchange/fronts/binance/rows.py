@@ -146,6 +146,7 @@ def position(instrument: Instrument, held: Position) -> dict[str, Any]:
         "breakEvenPrice": number(entry),
         "markPrice": number(mark),
         "unRealizedProfit": number(profit),
+        "notional": number(EXACT.multiply(amount, mark)),
         "liquidationPrice": "0",
         "marginAsset": instrument.quote,
         "updateTime": 1,

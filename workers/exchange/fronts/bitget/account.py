@@ -28,6 +28,7 @@ class Account(Room[BitgetDoor]):
             get(mix("/account/accounts"), Operation.BALANCES, self._wallets_of),
             get("/api/v2/spot/account/assets", Operation.BALANCES, self._assets),
             get(mix("/position/single-position"), Operation.POSITIONS, self._positions),
+            get(mix("/position/all-position"), Operation.POSITIONS, self._all_positions),
             get(mix("/account/bill"), Operation.FUNDING, self._bills),
             get(mix("/account/account"), terms, self._account),
             post(mix("/account/set-leverage"), terms, self._set_leverage),
@@ -51,6 +52,17 @@ class Account(Room[BitgetDoor]):
         fields.done()
         held = self.desk.positions(account, instrument.symbol)
         return [rows.position(instrument, each) for each in held]
+
+    def _all_positions(self, account: str, fields: Fields) -> Any:
+        fields.choice("productType", (rows.PRODUCT,))
+        coin = fields.optional("marginCoin")
+        fields.done()
+        return [
+            rows.position(instrument, held)
+            for instrument in self.desk.instruments(_PERPETUAL)
+            if coin in (None, instrument.quote)
+            for held in self.desk.positions(account, instrument.symbol)
+        ]
 
     def _bills(self, account: str, fields: Fields) -> Any:
         fields.choice("productType", (rows.PRODUCT,))

@@ -99,7 +99,7 @@ class BitgetDoor(Door[rows.Word]):
         if kind is _PERPETUAL:
             fields.choice("productType", (rows.PRODUCT,))
             if coin:
-                fields.choice("marginCoin", (instrument.quote,))
+                fields.choice("marginCoin", (instrument.quote,), instrument.quote)
         return instrument
 
     def known(self, kind: MarketKind, fields: Fields) -> Instrument:

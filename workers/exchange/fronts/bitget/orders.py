@@ -16,6 +16,8 @@ from workers.exchange.fronts.rooms import Room, Route
 
 _ID: Final = re.compile(r"[A-Za-z0-9_#:.\-]{1,50}")
 _MOST: Final = 50
+#: As the documents write them, and as clients may.
+_FORCES: Final = ("gtc", "ioc", "fok", "post_only", "GTC", "IOC", "FOK")
 _PERPETUAL, _SPOT = MarketKind.PERPETUAL, MarketKind.SPOT
 _UNKNOWN_ORDER: Final = {_PERPETUAL: "40768", _SPOT: "43001"}
 _DUPLICATE: Final = {
@@ -106,8 +108,8 @@ class Orders(Room[BitgetDoor]):
     def _request(self, instrument: Instrument, fields: Fields) -> tuple[OrderRequest, rows.Word]:
         type_ = fields.choice("orderType", ("limit", "market"))
         limit = type_ == "limit"
-        force = fields.choice("force", ("gtc", "ioc", "fok", "post_only")) if limit else "gtc"
-        client_id = fields.text("clientOid")
+        force = fields.choice("force", _FORCES, "gtc").lower()
+        client_id = fields.optional("clientOid") or self.desk.new_name()
         if not _ID.fullmatch(client_id):
             raise self.door.wrong("40305", "client_oid length is not greater than 50")
         side = Side(fields.choice("side", ("buy", "sell")))
@@ -122,7 +124,7 @@ class Orders(Room[BitgetDoor]):
             quantity=self._quantity(instrument, fields),
             price=self._price(instrument, fields) if limit else None,
             type=OrderType.LIMIT if limit else OrderType.MARKET,
-            time_in_force=TimeInForce(force) if force != "post_only" else TimeInForce.GTC,
+            time_in_force=TimeInForce(force) if limit and force != "post_only" else TimeInForce.GTC,
             post_only=force == "post_only",
             reduce_only=reduce_only,
         )

@@ -21,6 +21,7 @@ class Account(Room[BybitDoor]):
         get, post = self.door.get, self.door.post
         return [
             get("/v5/account/wallet-balance", Operation.BALANCES, self._balances),
+            get("/v5/account/info", Operation.TERMS, self._info),
             get("/v5/account/fee-rate", Operation.FEES, self._fees),
             get("/v5/account/transaction-log", Operation.FUNDING, self._log),
             get("/v5/position/list", Operation.POSITIONS, self._positions),
@@ -32,6 +33,19 @@ class Account(Room[BybitDoor]):
         fields.choice("accountType", ("UNIFIED",))
         fields.done()
         return {"list": [self.door.wallet(keys.account)]}
+
+    def _info(self, keys: LocalKeys, fields: Fields) -> Any:  # noqa: ARG002 - all alike
+        fields.done()
+        return {
+            "unifiedMarginStatus": 5,
+            "marginMode": "REGULAR_MARGIN",
+            "dcpStatus": "OFF",
+            "timeWindow": 0,
+            "smpGroup": 0,
+            "isMasterTrader": False,
+            "spotHedgingStatus": "OFF",
+            "updatedTime": "1697078946000",
+        }
 
     def _fees(self, keys: LocalKeys, fields: Fields) -> Any:  # noqa: ARG002 - all alike
         instrument = self.door.instrument(self.door.kind(fields), fields)
@@ -63,6 +77,7 @@ class Account(Room[BybitDoor]):
 
     def _positions(self, keys: LocalKeys, fields: Fields) -> Any:
         instrument = self.door.perpetual(fields)
+        fields.ignore("limit")
         fields.done()
         held = self.desk.positions(keys.account, instrument.symbol)
         leverage = self.door.memory.leverage(keys.account, instrument.symbol)

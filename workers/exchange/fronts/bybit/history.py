@@ -58,6 +58,7 @@ class History(Room[BybitDoor]):
         """Return orders that ended, by the time of their creation, newest first."""
         instrument = self.door.instrument(self.door.kind(fields), fields)
         order_id, client_id = fields.optional("orderId"), fields.optional("orderLinkId")
+        status = fields.optional("orderStatus")
         span = self.door.span(fields)
         first, limit = self.door.page(fields, 50)
         fields.done()
@@ -70,6 +71,7 @@ class History(Room[BybitDoor]):
             found = [row for row in told if row["orderLinkId"] == client_id]
         else:
             found = [row for row in told if span(int(row["createdTime"]))]
+        found = [row for row in found if status in (None, row["orderStatus"])]
         found.sort(key=lambda row: int(row["createdTime"]), reverse=True)
         return paged(instrument, found, first, limit)
 

@@ -57,7 +57,7 @@ class Orders(Room[BybitDoor]):
         kind = fields.choice("orderType", ("Limit", "Market"))
         limited = kind == "Limit"
         in_force = fields.choice("timeInForce", _IN_FORCE, "GTC" if limited else "IOC")
-        client_id = fields.text("orderLinkId")
+        client_id = fields.optional("orderLinkId") or self.desk.new_name()
         if not _ID.fullmatch(client_id):
             raise self.door.wrong(10001, "params error: OrderLinkId invalid")
         if spot:
@@ -110,6 +110,7 @@ class Orders(Room[BybitDoor]):
     def _end(self, account: str, kind: MarketKind, fields: Fields) -> dict[str, Any]:
         instrument = self.door.instrument(kind, fields)
         order_id, client_id = fields.optional("orderId"), fields.optional("orderLinkId")
+        fields.choice("orderFilter", ("Order",), "Order")
         fields.done()
         report = self.door.find(account, instrument, order_id, client_id)
         if report is not None:

@@ -86,6 +86,7 @@ class Market(Room[GateDoor]):
             fields = Fields(asked.form(), requests.bad_field)
             word = "contract" if kind is PERPETUAL else "currency_pair"
             wanted = fields.optional(word)
+            fields.ignore("timezone")
             fields.done()
             some = self.desk.instruments(kind)
             if wanted is not None:

@@ -71,7 +71,7 @@ class Orders(Room[GateDoor]):
     def _take(self, account: str, kind: MarketKind, fields: Fields) -> dict[str, Any]:
         instrument = self.door.instrument(kind, fields)
         read = requests.future if kind is PERPETUAL else requests.coin
-        request, tif = read(instrument, fields)
+        request, tif = read(instrument, fields, self.desk.new_name)
         outcome = self.desk.place(account, request, scope=Scope.OPEN)
         if isinstance(outcome, Duplicate):
             # The label is not confirmed, nor that the venue looks at all.
@@ -127,8 +127,10 @@ class Orders(Room[GateDoor]):
     ) -> tuple[Instrument, OrderReport]:
         """Return an order by its id or its text; an id of contracts names no market."""
         if kind is MarketKind.SPOT:
+            fields.choice("account", ("spot",), "spot")
             instruments: Sequence[Instrument] = [self.door.instrument(kind, fields)]
         else:
+            fields.ignore("contract", "settle")  # which ccxt repeats
             instruments = self.desk.instruments(kind)
         for instrument in instruments:
             report = self._find(account, instrument, name)

@@ -40,12 +40,14 @@ _REFUSED: Final[Mapping[MarketKind, Mapping[RefusalReason, tuple[str, str]]]] = 
 # ---- requests for orders
 
 
-def future(instrument: Instrument, fields: Fields) -> tuple[OrderRequest, str]:
+def future(
+    instrument: Instrument, fields: Fields, new_name: Callable[[], str]
+) -> tuple[OrderRequest, str]:
     """Return an order of contracts: a signed size, and a price of 0 for a market order."""
     size, price = fields.number("size"), fields.number("price")
     tif = fields.choice("tif", ("gtc", "ioc", "poc", "fok"), "gtc")
     reduce_only = fields.choice("reduce_only", ("True", "False"), "False") == "True"
-    client_id = _text(_PERPETUAL, fields)
+    client_id = _text(_PERPETUAL, fields) or new_name()
     fields.done()
     if not size or size != size.to_integral_value():
         raise wrong(_PERPETUAL, "INVALID_PARAM_VALUE", "invalid argument: size")
@@ -58,7 +60,9 @@ def future(instrument: Instrument, fields: Fields) -> tuple[OrderRequest, str]:
     return replace(request, reduce_only=reduce_only), tif
 
 
-def coin(instrument: Instrument, fields: Fields) -> tuple[OrderRequest, str]:
+def coin(
+    instrument: Instrument, fields: Fields, new_name: Callable[[], str]
+) -> tuple[OrderRequest, str]:
     """Return an order of coins."""
     kind, spot = fields.choice("type", ("limit", "market"), "limit"), MarketKind.SPOT
     side = Side(fields.choice("side", ("buy", "sell")))
@@ -66,8 +70,8 @@ def coin(instrument: Instrument, fields: Fields) -> tuple[OrderRequest, str]:
     amount = fields.number("amount")
     price = fields.number("price") if kind == "limit" else None
     limits = ("gtc", "ioc", "poc", "fok") if kind == "limit" else ("ioc", "fok")
-    tif = fields.choice("time_in_force", limits)
-    client_id = _text(spot, fields)
+    tif = fields.choice("time_in_force", limits, limits[0])
+    client_id = _text(spot, fields) or new_name()
     fields.done()
     if price is None and side is Side.BUY:
         raise wrong(spot, "INVALID_PARAM_VALUE", "market buys are not spoken here")
@@ -101,7 +105,9 @@ def _request(
 
 
 def _text(kind: MarketKind, fields: Fields) -> str:
-    text = fields.text("text")
+    text = fields.optional("text")
+    if text is None:
+        return ""
     if not _TEXT.fullmatch(text):
         raise wrong(kind, "INVALID_PARAM_VALUE", "invalid argument: text must begin with t-")
     return text.removeprefix("t-")

@@ -16,8 +16,23 @@ class Rights(Room[GateDoor]):
     """Each key is told with its end cut off, beside one that is somebody else's."""
 
     def routes(self) -> Sequence[Route]:
-        path = f"{ROOT}/account/main_keys"
-        return [self.door.signed("GET", path, Operation.RIGHTS, self._rights)]
+        signed, account = self.door.signed, f"{ROOT}/account"
+        return [
+            signed("GET", f"{account}/main_keys", Operation.RIGHTS, self._rights),
+            signed("GET", f"{account}/detail", Operation.RIGHTS, self._detail),
+        ]
+
+    def _detail(self, keys: LocalKeys, asked: Asked, fields: Fields) -> Any:  # noqa: ARG002
+        """Tell of a classic account: mode 1."""
+        fields.done()
+        return {
+            "user_id": int(keys.uid),
+            "ip_whitelist": [],
+            "currency_pairs": [],
+            "key": {"mode": 1},
+            "tier": 0,
+            "copy_trading_role": 0,
+        }
 
     def _rights(self, keys: LocalKeys, asked: Asked, fields: Fields) -> Any:  # noqa: ARG002
         fields.done()

@@ -10,7 +10,7 @@ from workers.exchange.fronts.keys import LocalKeys
 from workers.exchange.fronts.okx import rows
 from workers.exchange.fronts.okx.door import KINDS, OkxDoor
 from workers.exchange.fronts.okx.lists import page, span
-from workers.exchange.fronts.okx.refusals import wrong
+from workers.exchange.fronts.okx.refusals import bad_field, wrong
 from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.rows import from_ms, ms, number
 
@@ -38,11 +38,19 @@ class Account(Room[OkxDoor]):
         return [rows.wallets(self.desk.balances(keys.account), ms(self.desk.now()))]
 
     def _positions(self, keys: LocalKeys, fields: Fields) -> Any:
-        instrument = self.door.kind_and_instrument(fields)
+        """Return the positions of a swap, or of all, that are not flat."""
+        fields.choice("instType", ("SWAP",), "SWAP")
+        name = fields.optional("instId")
         fields.done()
-        lever = self.door.memory.leverage(keys.account, instrument.symbol)
-        held = self.desk.positions(keys.account, instrument.symbol)
-        return [rows.position(instrument, each, lever, ms(self.desk.now())) for each in held]
+        known = self.desk.instruments(MarketKind.PERPETUAL)
+        if name is not None:
+            known = [self.door.instrument(Fields({"instId": name}, bad_field))]
+        now = ms(self.desk.now())
+        return [
+            rows.position(each, held, self.door.memory.leverage(keys.account, each.symbol), now)
+            for each in known
+            for held in self.desk.positions(keys.account, each.symbol)
+        ]
 
     def _bills(self, keys: LocalKeys, fields: Fields) -> Any:
         """Return funding only: of the other types of bills the host keeps none."""

@@ -120,12 +120,14 @@ class OkxDoor(Door[str]):
         raise wrong("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
 
     def kind_and_instrument(self, fields: Fields) -> Instrument:
-        """Return the market a request names, which must be of the kind it names."""
-        kind = KINDS[fields.choice("instType", tuple(KINDS))]
+        """Return the market a request names, which must be of the kind it names, if it does."""
+        word = fields.optional("instType")
         instrument = self.instrument(fields)
-        if instrument.kind is not kind:
-            raise wrong("51015", "Instrument ID does not match instrument type.")
-        return instrument
+        if word is None or KINDS.get(word) is instrument.kind:
+            return instrument
+        if word not in KINDS:
+            raise bad_field("instType", "malformed")
+        raise wrong("51015", "Instrument ID does not match instrument type.")
 
     def named(self, account: str, instrument: Instrument, fields: Fields) -> OrderReport | None:
         """Return the order a request names; None if there is none."""

@@ -46,6 +46,7 @@ class History(Room[OkxDoor]):
     def _history(self, keys: LocalKeys, fields: Fields) -> Any:
         """Return closed orders by their time of creation, newest first."""
         instrument = self.door.kind_and_instrument(fields)
+        state = fields.optional("state")
         within = span(fields)
         cut = page(fields, "ordId")
         fields.done()
@@ -55,7 +56,9 @@ class History(Room[OkxDoor]):
             for each in found
             if not each.status.working
         ]
-        return cut([row for row in told if within(int(row["cTime"]))])
+        return cut(
+            [row for row in told if within(int(row["cTime"])) and state in (None, row["state"])]
+        )
 
     def _fills(self, keys: LocalKeys, fields: Fields) -> Any:
         instrument = self.door.kind_and_instrument(fields)

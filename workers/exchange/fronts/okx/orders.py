@@ -60,7 +60,7 @@ class Orders(Room[OkxDoor]):
 
     def _request(self, instrument: Instrument, fields: Fields) -> tuple[OrderRequest, str]:
         perpetual = instrument.kind is MarketKind.PERPETUAL
-        client_id = fields.text("clOrdId")  # OKX makes one up; here each order has its own
+        client_id = fields.optional("clOrdId") or self.desk.new_name()
         if not _ID.fullmatch(client_id):
             raise bad_field("clOrdId", "malformed")
         fields.choice("tdMode", ("cross",) if perpetual else ("cash",))
@@ -70,10 +70,12 @@ class Orders(Room[OkxDoor]):
         if perpetual:
             fields.choice("posSide", ("net",), "net")
             reduce_only = (fields.optional("reduceOnly") or "false").lower() == "true"
-        elif word == "market":
-            unit = "quote_ccy" if side is Side.BUY else "base_ccy"
-            fields.choice("tgtCcy", ("base_ccy",), unit)  # in quote it cannot be counted here
+        else:
+            in_quote = word == "market" and side is Side.BUY
+            # In quote it cannot be counted here; of a limit order it is always the base.
+            fields.choice("tgtCcy", ("base_ccy",), "quote_ccy" if in_quote else "base_ccy")
             fields.ignore("banAmend")  # an order is never made smaller here
+        fields.ignore("tag")
         request = OrderRequest(
             client_id=client_id,
             symbol=instrument.symbol,
