@@ -7,7 +7,7 @@ source of the market alone, so that what is traded here does not change what eve
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from domain.market import PriceUpdate
@@ -17,8 +17,8 @@ from domain.simulation.tape import MarketEvent, TradePrinted
 
 #: How many trades of a market are remembered.
 REMEMBERED: Final = 1000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE: Final = Quantity(1)
+_Numbered = tuple[int, TradePrinted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,17 @@ class Prints:
     """Takes every event of a market and keeps the newest trades."""
 
     def __init__(self) -> None:
-        self._trades: defaultdict[str, deque[TradePrinted]] = defaultdict(
+        self._trades: defaultdict[str, deque[_Numbered]] = defaultdict(
             lambda: deque(maxlen=REMEMBERED)
         )
+        self._number = 0
 
     def take(self, event: MarketEvent) -> None:
         """Remember *event* if it is a trade: nearly all events are, so this costs next to none."""
         if type(event) is TradePrinted:
-            self._trades[event.symbol].append(event)
+            # By the clock, and yet different within one instant.
+            self._number = max(_number(event.at), self._number + 1)
+            self._trades[event.symbol].append((self._number, event))
 
     def newest(self, symbol: str, limit: int) -> Sequence[Print]:
         """Return the newest *limit* trades, oldest first."""
@@ -56,35 +59,23 @@ def of_price(update: PriceUpdate) -> Print:
     return Print(_number(update.at), update.price, _ONE, Side.BUY, update.at)
 
 
-def _print(known: Sequence[TradePrinted], index: int) -> Print:
-    trade = known[index]
-    return Print(
-        _number(trade.at) + _before_it(known, index),
-        trade.price,
-        trade.quantity,
-        _taker(known, index),
-        trade.at,
-    )
+def _print(known: Sequence[_Numbered], index: int) -> Print:
+    number, trade = known[index]
+    return Print(number, trade.price, trade.quantity, _taker(known, index), trade.at)
 
 
-def _before_it(known: Sequence[TradePrinted], index: int) -> int:
-    """Return how many trades of the same instant are before this one."""
-    count = 0
-    while count < index and known[index - count - 1].at == known[index].at:
-        count += 1
-    return count
-
-
-def _taker(known: Sequence[TradePrinted], index: int) -> Side:
+def _taker(known: Sequence[_Numbered], index: int) -> Side:
     """Return who came; where the tape does not tell, a higher price was a buyer's doing."""
-    maker_bought = known[index].buyer_is_maker
-    if maker_bought is not None:
-        return Side.SELL if maker_bought else Side.BUY
+    trade = known[index][1]
+    if trade.buyer_is_maker is not None:
+        return Side.SELL if trade.buyer_is_maker else Side.BUY
     for before in range(index - 1, -1, -1):
-        if known[before].price != known[index].price:
-            return Side.BUY if known[index].price > known[before].price else Side.SELL
+        price = known[before][1].price
+        if price != trade.price:
+            return Side.BUY if trade.price > price else Side.SELL
     return Side.BUY
 
 
 def _number(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    # Microseconds of our time are exact in a float, and this is done for every event.
+    return round(at.timestamp() * 1_000_000)

@@ -9,16 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import orjson
 from aiohttp import web
 
 from domain.errors import AlreadyRunningError, TradingError
-from workers.exchange.faults import HANDSHAKE, FaultKind, FaultPlan, FaultRule, Operation
+from workers.exchange.faults import HANDSHAKE, FaultKind, FaultPlan, Operation
+from workers.exchange.fronts.answers import by_a_stranger, cut_off, instead, response, total_delay
 from workers.exchange.fronts.arrivals import Arrival, Arrivals
 from workers.exchange.fronts.asked import Asked, Told, WrongError
 from workers.exchange.fronts.desk import Desk
 from workers.exchange.fronts.dialect import Dialect
-from workers.exchange.fronts.keys import MARK, keys_of
+from workers.exchange.fronts.keys import keys_of
 from workers.exchange.fronts.registry import dialects_of
 from workers.exchange.fronts.rooms import Route
 from workers.exchange.fronts.sockets import Socket
@@ -26,8 +26,6 @@ from workers.exchange.fronts.tls import AUTHORITY_FILE, server_context
 from workers.exchange.host import Host
 
 _log: Final = logging.getLogger(__name__)
-_PAGE: Final = "<html><head><title>Maintenance</title></head><body>We will be back.</body></html>"
-_BAD_GATEWAY: Final = "<html><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 
 
 class Disconnect(Protocol):
@@ -170,25 +168,25 @@ class _Server:
         rules = self._desk.plan.strike(f"rest.{arrival.operation}", arrival.client_ids)
         kinds = {rule.kind for rule in rules}
         if FaultKind.DROP_CONNECTION in kinds:
-            return _cut(request)
+            return cut_off(request)
         for rule in rules:
-            told = _instead(dialect, rule)
+            told = instead(dialect, rule)
             if told is not None:
-                return _response(told)
+                return response(told)
         if FaultKind.REVOKE_KEY in kinds:
-            asked = _strange(asked)
-        ahead = _sum(rules, FaultKind.SKEW_CLOCK)
-        waits = _sum(rules, FaultKind.DELAY_BEFORE)
+            asked = by_a_stranger(asked)
+        ahead = total_delay(rules, FaultKind.SKEW_CLOCK)
+        waits = total_delay(rules, FaultKind.DELAY_BEFORE)
         if waits:
             told = await self._late(waits, dialect, route, asked, ahead)
         else:
             told = _act(dialect, route, asked, ahead)
         if FaultKind.LOST_ANSWER in kinds:
-            return _cut(request)
+            return cut_off(request)
         if FaultKind.NO_ANSWER in kinds:
             await asyncio.Event().wait()  # until the client, or the server, gives up
-        await asyncio.sleep(_sum(rules, FaultKind.DELAY_AFTER).total_seconds())
-        return _response(told)
+        await asyncio.sleep(total_delay(rules, FaultKind.DELAY_AFTER).total_seconds())
+        return response(told)
 
     async def _late(
         self, wait: timedelta, dialect: Dialect, route: Route, asked: Asked, ahead: timedelta
@@ -208,15 +206,15 @@ class _Server:
         self, dialect: Dialect, asked: Asked, request: web.Request
     ) -> web.StreamResponse:
         for rule in self._desk.plan.strike(HANDSHAKE, []):
-            told = _instead(dialect, rule)
-            return _cut(request) if told is None else _response(told)
+            told = instead(dialect, rule)
+            return cut_off(request) if told is None else response(told)
         raw = web.WebSocketResponse(compress=False, autoping=False)
         socket = Socket(raw, self._desk, dialect.name)
         self._sockets.add(socket)
         try:
             refused = dialect.arrived(asked, socket)
             if refused is not None:
-                return _response(refused)
+                return response(refused)
             await raw.prepare(request)
             socket.open()
             if not await dialect.converse(asked, socket):
@@ -249,49 +247,3 @@ def _act(dialect: Dialect, route: Route, asked: Asked, ahead: timedelta) -> Told
         _log.exception("%s %s", asked.method, asked.path)
         return Told(str(error), 500)
     return told if isinstance(told, Told) else Told(told)
-
-
-def _instead(dialect: Dialect, rule: FaultRule) -> Told | None:
-    """Return what a rule answers without executing anything; None if it does not."""
-    match rule.kind:
-        case FaultKind.RATE_LIMIT:
-            return dialect.limited(rule.delay)
-        case FaultKind.BANNED:
-            return dialect.banned(rule.delay)
-        case FaultKind.UNAVAILABLE:
-            return dialect.unavailable()
-        case FaultKind.REFUSE:
-            return dialect.refusal(rule.reason)
-        case FaultKind.SERVER_ERROR:
-            return Told(_BAD_GATEWAY, 502, {"Content-Type": "text/html"})
-        case FaultKind.HTML:
-            return Told(_PAGE, 200, {"Content-Type": "text/html"})
-        case _:
-            return None
-
-
-def _strange(asked: Asked) -> Asked:
-    """Return *asked* under a key that nobody has: the dialect says so in the venue's own words."""
-
-    def renamed(text: str) -> str:
-        return text.replace(MARK, "revoked-")
-
-    headers = {name: renamed(value) for name, value in asked.headers.items()}
-    return replace(asked, query=renamed(asked.query), body=renamed(asked.body), headers=headers)
-
-
-def _sum(rules: Sequence[FaultRule], kind: FaultKind) -> timedelta:
-    return sum((rule.delay for rule in rules if rule.kind is kind), timedelta())
-
-
-def _cut(request: web.Request) -> web.Response:
-    """Break the connection off; the response goes nowhere."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
-
-
-def _response(told: Told) -> web.Response:
-    text = told.body if isinstance(told.body, str) else orjson.dumps(told.body).decode()
-    headers = {"Content-Type": "application/json", **told.headers}
-    return web.Response(status=told.status, text=text, headers=headers)

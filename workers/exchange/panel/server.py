@@ -64,7 +64,7 @@ class Panel:
         return {
             "fronts": {
                 "listening": f"{self.fronts.host}:{self.fronts.port}",
-                "authority": str(self.fronts.authority),
+                "authority": str(self.fronts.authority.resolve()),
                 "venues": [dialect.name for dialect in self.fronts.dialects],
             }
         }
