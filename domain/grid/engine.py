@@ -38,7 +38,7 @@ from domain.grid.slot import Slot, WorkingOrder
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import MOST_UNSEEN, GridState, Phase
 from domain.grid.watch import watch
-from domain.money import Price
+from domain.money import Price, Quantity
 from domain.order_ids import decode
 from domain.orders import OrderReport, Refusal, RefusalReason, Unknown
 
@@ -192,9 +192,22 @@ def _close_refused(state: GridState, order: WorkingOrder, refusal: Refusal) -> S
         gone = "the position was closed by somebody else: the venue has nothing left to close"
         ended = Step(replace(state, phase=Phase.FINISHED, stop_why=f"{state.stop_why}; {gone}"))
         return _with_alert(ended, AlertLevel.ERROR, gone)
+    if refusal.reason is RefusalReason.INVALID and _is_hardly_tradable(state, order.quantity):
+        instrument = state.config.instrument
+        left = f"{instrument.base_of(order.quantity)} {instrument.base} is left: {refusal.message}"
+        return _with_alert(Step(replace(state, phase=Phase.FINISHED)), AlertLevel.WARNING, left)
     return _with_alert(
         decide(state), AlertLevel.ERROR, f"the closing order was refused: {refusal.message}"
     )
+
+
+def _is_hardly_tradable(state: GridState, quantity: Quantity) -> bool:
+    """Return whether *quantity* is so close to the venue's minimum that the price decides.
+
+    Worth just enough at the last price that was news, it may be too little at the venue's own.
+    """
+    half = Quantity(quantity.lots // 2)
+    return state.price is not None and not state.config.instrument.accepts(state.price, half)
 
 
 def _outcome_unknown(state: GridState, unknown: Unknown) -> Step:

@@ -25,7 +25,7 @@ from domain.grid.spec import StopMode
 from domain.grid.state import Phase
 from domain.grid.watch import watch
 from domain.money import Price
-from domain.orders import OrderStatus, RefusalReason, Side
+from domain.orders import OrderRequest, OrderStatus, RefusalReason, Side
 from tests.domain.grid.harness import (
     PERPETUAL,
     SPOT,
@@ -134,11 +134,7 @@ def test_a_run_that_shares_its_market_never_asks_to_only_reduce() -> None:
 def test_a_close_of_what_somebody_else_has_closed_ends_and_says_so() -> None:
     run = Runner(configured())
     run.fills(Side.BUY, 9_900)
-    actions: tuple[GridAction, ...] = run.decide(StopAsked(StopMode.CLOSE, T0))
-    while not any(is_market(request) for request in requests(actions)):
-        inbox = run.perform(actions)
-        actions = tuple(action for event in inbox for action in run.decide(event))
-    (close,) = requests(actions)
+    close = closing(run)
     (alert,) = run.decide(refused(close.client_id, RefusalReason.REDUCE_ONLY))
     assert run.state.finished
     assert isinstance(alert, Alert)
@@ -153,6 +149,36 @@ def test_what_is_too_small_to_close_is_told() -> None:
     assert alert.message == "0.000899 BTC is left: below what the venue trades"
     assert run.state.finished
     run.books_agree()
+
+
+def closing(run: Runner) -> OrderRequest:
+    """Stop *run* and return the order that closes it, which nobody has answered yet."""
+    actions: tuple[GridAction, ...] = run.decide(StopAsked(StopMode.CLOSE, T0))
+    while not any(is_market(request) for request in requests(actions)):
+        inbox = run.perform(actions)
+        actions = tuple(action for event in inbox for action in run.decide(event))
+    (close,) = requests(actions)
+    return close
+
+
+def test_what_is_worth_too_little_at_the_venues_price_is_left_and_told() -> None:
+    run = Runner(configured(replace(PERPETUAL, min_notional=D(9))))
+    run.fills(Side.BUY, 9_900, 10)
+    close = closing(run)
+    (alert,) = run.decide(refused(close.client_id, RefusalReason.INVALID))
+    assert isinstance(alert, Alert)
+    assert alert.message.startswith("0.010 BTC is left: ")
+    assert run.state.finished
+    assert run.state.position_lots == 10
+
+
+def test_a_close_of_plenty_that_the_venue_finds_invalid_is_tried_again() -> None:
+    run = Runner(configured())
+    run.fills(Side.BUY, 9_900)
+    close = closing(run)
+    run.decide(refused(close.client_id, RefusalReason.INVALID))
+    assert not run.state.finished
+    assert [is_market(request) for request in requests(run.waits())] == [True]
 
 
 def test_a_close_that_ends_early_is_sent_again_for_the_rest() -> None:
