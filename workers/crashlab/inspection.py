@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 from temporalio.exceptions import TemporalError
@@ -11,7 +10,6 @@ from temporalio.service import RPCError
 
 from domain.errors import StoreError
 from domain.grid.spec import StopMode
-from domain.money import EXACT, Instrument, MarketKind
 from workers.crashlab.books import Books
 from workers.crashlab.evidence import keep_evidence
 from workers.crashlab.findings import Findings, Violation
@@ -21,7 +19,6 @@ from workers.crashlab.system import System
 from workers.crashlab.views import view_of
 from workers.crashlab.waiting import StuckError, until
 from workers.crashlab.worker import RESULT
-from workers.exchange.host import Host
 from workflows.messages import GridResult, StopGrid
 
 _log: Final = logging.getLogger(__name__)
@@ -123,7 +120,7 @@ class Inspector:
         account, exchange = host.account(grid.account), host.exchange
         if result.residual != 0:
             self.blame(cell, f"cash: the run ended with residual {result.residual}", grid.name)
-        if not _is_dust(host, host.instrument(grid.symbol), result.position):
+        if result.position != 0:
             self.blame(cell, f"position: the run ended with {result.position}", grid.name)
         for order in exchange.open_orders(account, grid.symbol):
             self.blame(cell, f"orphan: {order.client_id} rests after the end", grid.name)
@@ -131,17 +128,3 @@ class Inspector:
             self.blame(cell, f"position: {position.lots} lots after the end", grid.name)
         self._findings.orders += len(exchange.orders_since(account, grid.symbol, _BEGINNING))
         self._findings.fills += len(exchange.fills_since(account, grid.symbol, _BEGINNING))
-
-
-def _is_dust(host: Host, instrument: Instrument, position: Decimal) -> bool:
-    """Return whether *position* is none, or of spot and too little for any order.
-
-    Fees that spot takes in base leave that.
-    """
-    if position == 0 or instrument.kind is not MarketKind.SPOT:
-        return position == 0
-    price = host.exchange.last_price(instrument.symbol)
-    if price is None:
-        raise AssertionError("the lab's market has a price")
-    worth = EXACT.multiply(abs(position), instrument.price_of(price.price))
-    return worth < instrument.min_notional

@@ -15,6 +15,8 @@ from workers.exchange.sources import Made
 
 #: The market lives in the past, so that the lab can let it run ahead of the wall clock.
 _BEFORE_NOW: Final = timedelta(hours=3)
+#: Less than a lot is worth, so that everything can be closed: OKX does not tell its minimum.
+_MINIMUM: Final = Decimal("0.1")
 _BALANCES: Final = {"USDT": Decimal(200_000), "BTC": Decimal(5)}
 
 
@@ -41,7 +43,9 @@ class LabMarket:
             for number, (kind, symbol) in enumerate(SYMBOLS.items())
         ]
         self.instruments: Sequence[Instrument] = [
-            each for source in self._sources for each in source.instruments
+            replace(each, min_notional=_MINIMUM)
+            for source in self._sources
+            for each in source.instruments
         ]
         self.origin: Mapping[str, Any] = {
             "markets": [dict(source.origin) for source in self._sources]
