@@ -6,10 +6,10 @@ stream or a query brought. A report that is not covered by known fills is not co
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from domain.money import ZERO, add
 from domain.orders import Fill, OrderReport
@@ -21,6 +21,8 @@ _REMEMBERED: Final = 10_000
 class _Order:
     client_id: str = ""
     fills: dict[str, Fill] = field(default_factory=dict)
+    #: The places of fills in the venue's last list of them.
+    places: dict[str, int] = field(default_factory=dict)
     #: Over all fills: a report that covers them all, as the newest one does, needs no look at them.
     lots: int = 0
     value: int = 0
@@ -40,14 +42,20 @@ class _Order:
         if self.lots <= lots:
             return self if self.lots == lots else None
         part = _Order()
-        oldest = sorted(
-            self.fills.values(), key=lambda fill: (fill.at, len(fill.fill_id), fill.fill_id)
-        )
-        for fill in oldest:
+        for fill in sorted(self.fills.values(), key=self._when):
             if part.lots >= lots:
                 break
             part.add(fill)
         return part if part.lots == lots else None
+
+    def _when(self, fill: Fill) -> tuple[Any, ...]:
+        """Return what fills are ordered by: within an instant the venue's list, then the ids.
+
+        What is not listed yet is newer than what is. Ids tell the order at most venues only: at
+        Bybit they are random.
+        """
+        place = self.places.get(fill.fill_id, len(self.fills))
+        return fill.at, place, len(fill.fill_id), fill.fill_id
 
 
 class Executions:
@@ -70,6 +78,12 @@ class Executions:
         """Remember *fills*; one that is known already changes nothing."""
         for fill in fills:
             self._of(fill.order_id).add(fill)
+
+    def add_listed(self, fills: Sequence[Fill]) -> None:
+        """Remember *fills*, which the venue listed in this order, oldest first."""
+        self.add(fills)
+        for place, fill in enumerate(fills):
+            self._of(fill.order_id).places[fill.fill_id] = place
 
     def complete(self, report: OrderReport) -> OrderReport | None:
         """Return *report* with the exact value and fees of what it says was filled.

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from activities.venues.ccxt.bybit.history import in_sequence
 from activities.venues.ccxt.bybit.quirks import Bybit
 from activities.venues.ccxt.bybit.talks import Marks, PrivateNews
 from activities.venues.ccxt.bybit.words import balance_in, fill_in, order_in
@@ -341,3 +342,23 @@ async def test_a_cancel_reaches_the_venue_before_the_orders_that_waited_longer(
             told = [(await soon(reports)).client_id for _ in range(19)]
     assert sorted(told) == sorted([A, *ids])
     assert told.index(A) == 10
+
+
+def listed(exec_id: str, time: int, seq: int, **more: Any) -> dict[str, Any]:
+    row = execution_row(1, "0", "0.001", execTime=str(time), seq=seq)
+    return row | {"execId": exec_id, **more}
+
+
+def test_executions_of_one_millisecond_are_in_the_venues_sequence_and_not_in_that_of_ids() -> None:
+    market = bybit().markets["BTCUSDT"]
+    newest_first = [
+        listed("b", 9, 31),
+        listed("a", 5, 21),  # of one match: listed later is older
+        listed("z", 5, 21),
+        listed("f", 5, 20, execType="Funding"),
+        listed("c", 5, 20),
+        listed("c", 5, 20),  # on two pages
+        listed("m", 4, 99),
+    ]
+    told = in_sequence(market, newest_first)
+    assert [fill.fill_id for fill in told] == ["m", "c", "z", "a", "b"]

@@ -1,5 +1,6 @@
 """Running totals of an order are sums of its fills, in whatever order these become known."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -59,3 +60,14 @@ def test_a_report_whose_fills_do_not_add_up_is_not_completed() -> None:
     known.add([fill(1, 4), fill(2, 4)])
     assert known.complete(report(5)) is None  # between two fills
     assert known.complete(report(9)) is None  # one is not known yet
+
+
+def test_within_an_instant_the_venues_list_counts_and_not_the_ids() -> None:
+    known = Executions()
+    at_once = [replace(fill(number, 3), at=BEGAN) for number in (7, 2, 5, 9)]
+    known.add(at_once[3:])  # told by the stream, and not listed yet
+    known.add_listed(at_once[:3])
+    for count in range(5):
+        done = known.complete(report(3 * count))
+        assert done is not None
+        assert done.value == sum(each.price.ticks * 3 for each in at_once[:count])

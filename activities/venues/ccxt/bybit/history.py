@@ -1,13 +1,13 @@
 """Bybit's orders and executions, as they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from activities.venues.ccxt.bybit.base import PAGE, BybitBase
 from activities.venues.ccxt.bybit.words import TRADES, fill_in, order_in, rows_of
 from activities.venues.ccxt.markets import Market
-from activities.venues.ccxt.quirks import OrderName, unique
+from activities.venues.ccxt.quirks import OrderName
 from domain.orders import Fill, OrderReport
 
 _FILLS_PAGE: Final = 100
@@ -43,7 +43,7 @@ class History(BybitBase):
     async def fills_since(self, market: Market, since: datetime) -> Sequence[Fill]:
         params = {"category": self.category, "symbol": market.id, "limit": _FILLS_PAGE}
         rows = self._history("privateGetV5ExecutionList", params, since)
-        return unique([fill_in(market, row) async for row in rows if row["execType"] in TRADES])
+        return in_sequence(market, [row async for row in rows])
 
     async def order_fills(self, market: Market, order_id: str) -> Sequence[Fill]:
         params = {
@@ -53,4 +53,15 @@ class History(BybitBase):
             "limit": _FILLS_PAGE,
         }
         rows = self._pages("privateGetV5ExecutionList", params)
-        return unique([fill_in(market, row) async for row in rows if row["execType"] in TRADES])
+        return in_sequence(market, [row async for row in rows])
+
+
+def in_sequence(market: Market, rows: Sequence[Mapping[str, Any]]) -> Sequence[Fill]:
+    """Return fills without repetitions, oldest first: ids are random and tell no order.
+
+    Within a millisecond `seq` tells it, and within one match, which has one `seq`, the list does:
+    it is newest first.
+    """
+    trades = [row for row in reversed(rows) if row["execType"] in TRADES]
+    oldest = sorted(trades, key=lambda row: (int(row["execTime"]), int(row.get("seq") or 0)))
+    return list({row["execId"]: fill_in(market, row) for row in oldest}.values())

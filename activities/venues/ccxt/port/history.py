@@ -46,7 +46,7 @@ class History(Connection):
         """Return the executions at or after *since*, oldest first."""
         market = await self._market(symbol)
         fills = await self._quirks.fills_since(market, since)
-        self._executions.add(fills)
+        self._executions.add_listed(fills)
         return [await self._named(market, fill) for fill in fills if fill.at >= since]
 
     async def _orders_since(self, market: Market, since: datetime) -> list[OrderReport]:
@@ -57,7 +57,7 @@ class History(Connection):
         ]
         known = {each.order_id: each for each in listed}  # of two, the later answer counts
         fills = await self._quirks.fills_since(market, since)
-        self._executions.add(fills)
+        self._executions.add_listed(fills)
         for order_id in dict.fromkeys(fill.order_id for fill in fills):
             if order_id not in known:
                 report = await self._quirks.order(market, OrderName(order_id=order_id))
@@ -75,7 +75,8 @@ class History(Connection):
             if done is not None:
                 return done
             await asyncio.sleep(lag)
-            self._executions.add(await self._quirks.order_fills(market, report.order_id))
+            fills = await self._quirks.order_fills(market, report.order_id)
+            self._executions.add_listed(fills)
             done = self._executions.complete(report)
         if done is None:
             raise VenueUnavailableError(

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
+from uuid import UUID
 
 from domain.market import Balance, FundingPayment, Position
 from domain.money import EXACT, ZERO, Instrument, MarketKind, add
@@ -111,7 +113,7 @@ def execution(
         "orderPrice": price(instrument, report),
         "orderQty": lots(instrument, report.quantity.lots),
         "leavesQty": lots(instrument, report.quantity.lots - report.filled.lots),
-        "execId": id_of(instrument, fill.fill_id),
+        "execId": _random(id_of(instrument, fill.fill_id)),
         "execType": "Trade",
         "execPrice": ticks(instrument, fill.price.ticks),
         "execQty": lots(instrument, fill.quantity.lots),
@@ -242,3 +244,8 @@ def paged(
     more = first + limit < len(found)
     told = {"list": page, "nextPageCursor": f"row%3A{first + limit}" if more else ""}
     return told if instrument is None else told | {"category": category(instrument)}
+
+
+def _random(number: str) -> str:
+    """Return an id that tells no order, as those of executions are: always the same of *number*."""
+    return str(UUID(sha256(number.encode()).hexdigest()[:32]))
