@@ -47,7 +47,7 @@ check: lint test  ## Everything that has to pass before a commit: lint and test
 
 .PHONY: counts
 counts: dev  ## Count 100,000 market messages and 10,000 order events at each venue, at both ends
-	OPENSQT_TEST_COUNTS=whole $(BIN)/python -m pytest tests/contract/test_counts.py $(ARGS)
+	OPENSQT_TEST_COUNTS=whole $(BIN)/python -m pytest tests/contract/test_counts.py --timeout 900 $(ARGS)
 
 .PHONY: bench
 bench: dev  ## Run the benchmarks

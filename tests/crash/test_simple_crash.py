@@ -57,7 +57,7 @@ async def agree(runner: Simple, venue: RemoteVenue) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_killed_25_times_it_doubles_nothing_and_loses_nothing(tmp_path: Path) -> None:
     chance = random.Random(20260101)
     async with (
@@ -72,17 +72,17 @@ async def test_killed_25_times_it_doubles_nothing_and_loses_nothing(tmp_path: Pa
             await pause(exchange)
             before = runner.version()
             process = await runner.start()
-            await eventually(lambda: went_on(runner, before), within=30)
+            await eventually(lambda: went_on(runner, before), within=60)
             await agree(runner, venue)
             orders, fills = await counted(venue)
             assert fills > 2 * KILLS
             assert orders > fills / 2
             process.send_signal(signal.SIGTERM)
-            output, _ = await asyncio.wait_for(process.communicate(), 10)
+            output, _ = await asyncio.wait_for(process.communicate(), 60)
             assert (process.returncode, answer(output)["ended"]) == (0, False)
             assert set(sendings(tmp_path / "exchange").values()) == {1}
             process = await runner.start("--stop", "close")
-            output, errors = await asyncio.wait_for(process.communicate(), 30)
+            output, errors = await asyncio.wait_for(process.communicate(), 120)
             assert process.returncode == 0, errors.decode()
             result = answer(output)["result"]
             assert (float(result["residual"]), float(result["position"])) == (0, 0)
@@ -109,7 +109,7 @@ async def kill_while_trading(runner: Simple, venue: RemoteVenue, chance: random.
         return orders >= before + more
 
     if more:
-        await eventually(sent, within=20, every=0.002)
+        await eventually(sent, within=60, every=0.002)  # a process starts slowly on a busy machine
     await asyncio.sleep(chance.random() * 0.2)  # the moment is the test; nothing waits for it
     await runner.kill()
 

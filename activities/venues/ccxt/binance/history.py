@@ -8,6 +8,7 @@ from activities.venues.ccxt.binance.base import PAGE, BinanceBase
 from activities.venues.ccxt.binance.words import SIDES, order_in, page_on
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import NotFoundError
+from activities.venues.ccxt.pages import Row, spans
 from activities.venues.ccxt.quirks import OrderName, from_ms, to_ms, unique
 from domain.orders import Fill, OrderReport, Side
 
@@ -71,24 +72,17 @@ class History(BinanceBase):
 
     async def _history(
         self, method: str, market: Market, since: datetime, cursor: str, weight: int
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[Row]:
         """Return all rows since a moment: in spans the venue takes, each page after page."""
-        span = _FUTURES_SPAN if self.perpetual else _SPOT_SPAN
+        longest = _FUTURES_SPAN if self.perpetual else _SPOT_SPAN
         now = from_ms(self.rest.client.milliseconds())
-        rows: list[Mapping[str, Any]] = []
-        begin = since
-        while True:
-            params: dict[str, Any] = {
-                "symbol": market.id,
-                "startTime": to_ms(begin),
-                "limit": PAGE,
-            }
-            if now - begin > span:
-                params["endTime"] = to_ms(begin + span) - 1
+        rows: list[Row] = []
+        for begin, end in spans(since, now, longest):
+            params = {"symbol": market.id, "startTime": to_ms(begin), "limit": PAGE}
+            if end is not None:
+                params["endTime"] = to_ms(end) - 1
             rows += await page_on(self._asking(method, weight), params, cursor, PAGE)
-            begin += span
-            if begin > now:
-                return rows
+        return rows
 
     def _asking(self, method: str, weight: int) -> Callable[[Mapping[str, Any]], Awaitable[Any]]:
         async def ask(params: Mapping[str, Any]) -> Any:

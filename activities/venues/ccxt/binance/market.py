@@ -7,6 +7,7 @@ from typing import Any
 
 from activities.venues.ccxt.binance.base import PAGE, BinanceBase
 from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.pages import Row, walk
 from activities.venues.ccxt.quirks import bar, from_ms, to_ms
 from domain.conditions import DayStatistics, FundingRate
 from domain.market import Candle, PriceUpdate
@@ -63,14 +64,16 @@ class PublicData(BinanceBase):
 
     async def funding_rates(self, market: Market, since: datetime) -> Sequence[FundingRate]:
         """Return the rates, page after page: each begins behind the last rate of the one before."""
-        begin, rates = to_ms(since), list[FundingRate]()
-        while True:
-            params = {"symbol": market.id, "startTime": begin, "limit": PAGE}
-            rows = await self._ask("fapiPublicGetFundingRate", params, 1)
-            rates += [_rate(market, row) for row in rows]
-            if len(rows) < PAGE:
-                return rates
-            begin = int(rows[-1]["fundingTime"]) + 1
+
+        async def ask(named: Mapping[str, Any]) -> Sequence[Row]:
+            params = {"symbol": market.id, "startTime": to_ms(since), "limit": PAGE, **named}
+            rows: Sequence[Row] = await self._ask("fapiPublicGetFundingRate", params, 1)
+            return rows
+
+        rows = await walk(
+            ask, PAGE, lambda so_far: {"startTime": int(so_far[-1]["fundingTime"]) + 1}
+        )
+        return [_rate(market, row) for row in rows]
 
 
 def _rate(market: Market, row: Mapping[str, Any]) -> FundingRate:

@@ -1,10 +1,11 @@
 """Binance's words: sides, statuses, candle lengths, orders, pages."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from activities.venues.ccxt.markets import Market
+from activities.venues.ccxt.pages import Row, walk
 from activities.venues.ccxt.quirks import from_ms, status_of
 from domain.orders import OrderReport, OrderStatus, RefusalReason, Side
 
@@ -70,16 +71,18 @@ async def page_on(
     params: Mapping[str, Any],
     cursor: str,
     size: int,
-) -> list[Mapping[str, Any]]:
+) -> list[Row]:
     """Return all rows: a full page is followed by one that begins behind its last id.
 
     With the cursor no times may be given, so rows behind the span come too: they do no harm.
     """
-    rows: list[Mapping[str, Any]] = list(await ask(params))
-    page = rows
     key = "orderId" if cursor == "orderId" else "id"
-    while len(page) == size:
-        following = int(page[-1][key]) + 1
-        page = list(await ask({"symbol": params["symbol"], "limit": size, cursor: following}))
-        rows += page
-    return rows
+
+    async def page(named: Mapping[str, Any]) -> Sequence[Row]:
+        rows: Sequence[Row] = await ask(named or params)
+        return rows
+
+    def behind(rows: Sequence[Row]) -> Mapping[str, Any]:
+        return {"symbol": params["symbol"], "limit": size, cursor: int(rows[-1][key]) + 1}
+
+    return await walk(page, size, behind)

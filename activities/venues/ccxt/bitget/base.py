@@ -9,6 +9,7 @@ from activities.venues.ccxt.bitget.codes import CODES, PHRASES
 from activities.venues.ccxt.bitget.words import INTERVALS, PRODUCT, Words
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning
+from activities.venues.ccxt.pages import Row, spans, walk
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms, to_ms
 from activities.venues.ccxt.rest import Call
 from domain.errors import InvalidValueError
@@ -117,34 +118,28 @@ class BitgetBase(Quirks, ABC):
 
     async def _history(
         self, method: str, params: Mapping[str, Any], since: datetime, key: str, cursor: str
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[Row]:
         """Return all rows since a moment, in spans that the venue takes."""
         now = from_ms(self.rest.client.milliseconds())
-        rows: list[Mapping[str, Any]] = []
-        begin = since
-        while True:
+        rows: list[Row] = []
+        for begin, end in spans(since, now, _SPAN):
             span = {"startTime": str(to_ms(begin))}
-            if now - begin > _SPAN:
-                span["endTime"] = str(to_ms(begin + _SPAN) - 1)
+            if end is not None:
+                span["endTime"] = str(to_ms(end) - 1)
             rows += await self._pages(method, {**params, **span}, key, cursor)
-            begin += _SPAN
-            if begin > now:
-                return rows
+        return rows
 
     async def _pages(
         self, method: str, params: Mapping[str, Any], key: str, cursor: str
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[Row]:
         """Return all rows: a full page, newest first, is followed by one below its last id."""
-        rows: list[Mapping[str, Any]] = []
-        more: dict[str, Any] = {"limit": str(PAGE)}
-        while True:
-            data = await self._ask(method, {**params, **more})
+
+        async def ask(named: Mapping[str, Any]) -> Sequence[Row]:
+            data = await self._ask(method, {**params, "limit": str(PAGE), **named})
             # Perpetuals wrap the list, which is null when it is empty.
-            page = (data.get(key) if isinstance(data, dict) else data) or []
-            rows += page
-            if len(page) < PAGE:
-                return rows
-            more["idLessThan"] = str(page[-1][cursor])
+            return (data.get(key) if isinstance(data, dict) else data) or []
+
+        return await walk(ask, PAGE, lambda rows: {"idLessThan": str(rows[-1][cursor])})
 
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
         told = await self.rest.ask(Call(method, params, {method: 1}))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from activities.venues.ccxt.bybit.codes import CODES
 from activities.venues.ccxt.bybit.words import INTERVALS, rows_of
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
+from activities.venues.ccxt.pages import spans
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms, to_ms
 from activities.venues.ccxt.rest import Call
 from domain.limiter import Costs, Counted, Priority, Rate
@@ -99,18 +100,13 @@ class BybitBase(Quirks, ABC):
         self, method: str, params: Mapping[str, Any], since: datetime
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Yield all rows since a moment: in spans that Bybit takes, each page after page."""
-        begin = since
         now = from_ms(self.rest.client.milliseconds())
-        while True:
-            end = begin + _SPAN
+        for begin, end in spans(since, now, _SPAN):
             times = {"startTime": to_ms(begin)}
-            if end <= now:
+            if end is not None:
                 times["endTime"] = to_ms(end) - 1
             async for row in self._pages(method, {**params, **times}):
                 yield row
-            begin = end
-            if begin > now:
-                return
 
     async def _pages(
         self, method: str, params: Mapping[str, Any]

@@ -1,13 +1,14 @@
 """Bybit's public data, as it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from activities.venues.ccxt.bybit.base import BybitBase
 from activities.venues.ccxt.bybit.words import rows_of
 from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.pages import Row, walk
 from activities.venues.ccxt.quirks import bar, from_ms, to_ms
 from domain.conditions import DayStatistics, FundingRate
 from domain.market import Candle, PriceUpdate
@@ -65,22 +66,31 @@ class PublicData(BybitBase):
 
     async def funding_rates(self, market: Market, since: datetime) -> Sequence[FundingRate]:
         """Ask from the newest backwards: this history has an end to be given, and no cursor."""
-        begin, end = to_ms(since), int(self.rest.client.milliseconds())
-        rates: dict[datetime, FundingRate] = {}
-        while begin <= end:
+
+        async def ask(named: Mapping[str, Any]) -> Sequence[Row]:
             params = {
                 "category": self.category,
                 "symbol": market.id,
-                "startTime": begin,
-                "endTime": end,
+                "startTime": to_ms(since),
+                "endTime": int(self.rest.client.milliseconds()),
                 "limit": _RATES_PAGE,
+                **named,
             }
-            rows = rows_of(await self._ask("publicGetV5MarketFundingHistory", params), "result")
-            for row in rows:
-                at = from_ms(row["fundingRateTimestamp"])
-                rate = decimal(row["fundingRate"], "fundingRate")
-                rates[at] = FundingRate(market.symbol, rate, at)
-            if len(rows) < _RATES_PAGE:
-                break
-            end = min(int(row["fundingRateTimestamp"]) for row in rows) - 1
-        return [rates[at] for at in sorted(rates)]
+            if params["endTime"] < params["startTime"]:
+                return ()
+            return rows_of(await self._ask("publicGetV5MarketFundingHistory", params), "result")
+
+        rows = await walk(
+            ask,
+            _RATES_PAGE,
+            lambda so_far: {"endTime": int(so_far[-1]["fundingRateTimestamp"]) - 1},
+        )
+        rates = [
+            FundingRate(
+                market.symbol,
+                decimal(row["fundingRate"], "fundingRate"),
+                from_ms(row["fundingRateTimestamp"]),
+            )
+            for row in rows
+        ]
+        return sorted(rates, key=lambda each: each.at)

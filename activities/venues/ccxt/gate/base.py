@@ -9,6 +9,7 @@ from activities.venues.ccxt.gate import words
 from activities.venues.ccxt.gate.codes import CODES
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Reply
+from activities.venues.ccxt.pages import Row, spans, walk
 from activities.venues.ccxt.quirks import ORDERS, Quirks
 from activities.venues.ccxt.rest import Call
 from domain.limiter import Priority, Rate
@@ -126,30 +127,32 @@ class GateBase(Quirks, ABC):
             client.sign = _Expiring(client, client.sign, self.window)
         return Call(method, params, {ORDERS: orders}, priority, changes=True)
 
-    async def _pages(
-        self, method: str, params: Mapping[str, Any], size: int
-    ) -> list[Mapping[str, Any]]:
+    async def _pages(self, method: str, params: Mapping[str, Any], size: int) -> list[Row]:
         """Return all rows. What is new pushes rows to later pages: some may come twice."""
-        rows: list[Mapping[str, Any]] = []
-        while True:
-            place = {"offset": len(rows)} if self.perpetual else {"page": len(rows) // size + 1}
-            page = await self._ask(method, {**params, "limit": size, **place})
-            rows += page
-            if len(page) < size:
-                return rows
+
+        async def ask(named: Mapping[str, Any]) -> Sequence[Row]:
+            rows: Sequence[Row] = await self._ask(method, {**params, "limit": size, **named})
+            return rows
+
+        def following(rows: Sequence[Row]) -> Mapping[str, Any]:
+            if self.perpetual:
+                return {"offset": len(rows)}
+            return {"page": len(rows) // size + 1}
+
+        return await walk(ask, size, following)
 
     async def _spanned(
         self, method: str, params: Mapping[str, Any], since: datetime, size: int
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[Row]:
         """Return all rows since a moment, in spans that the venue takes."""
         now = words.moment(self.rest.client.nonce())
-        rows: list[Mapping[str, Any]] = []
-        begin = since
-        while now - begin > _SPAN:
-            span = {"from": int(begin.timestamp()), "to": int((begin + _SPAN).timestamp())}
+        rows: list[Row] = []
+        for begin, end in spans(since, now, _SPAN):
+            span = {"from": int(begin.timestamp())}
+            if end is not None:
+                span["to"] = int(end.timestamp())
             rows += await self._pages(method, {**params, **span}, size)
-            begin += _SPAN
-        return rows + await self._pages(method, {**params, "from": int(begin.timestamp())}, size)
+        return rows
 
 
 class _Expiring:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from activities.venues.ccxt.gate import words
 from activities.venues.ccxt.gate.base import GateBase
 from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.pages import Row, walk
 from domain.conditions import DayStatistics, FundingRate
 from domain.errors import VenueError
 from domain.market import Candle, PriceUpdate
@@ -74,16 +75,19 @@ class PublicData(GateBase):
 
     async def funding_rates(self, market: Market, since: datetime) -> Sequence[FundingRate]:
         """Ask from the newest backwards: a full page is followed by what was before it."""
-        params = {**self._named(market), "from": int(since.timestamp()), "limit": _RATES_PAGE}
-        rates: dict[datetime, FundingRate] = {}
-        while True:
-            rows = await self._ask("publicFuturesGetSettleFundingRate", params)
-            for row in rows:
-                at = words.moment(row["t"])
-                rates[at] = FundingRate(market.symbol, decimal(row["r"], "r"), at)
-            if len(rows) < _RATES_PAGE:
-                return [rates[at] for at in sorted(rates) if at >= since]
-            params["to"] = min(int(row["t"]) for row in rows) - 1
+
+        async def ask(named: Mapping[str, Any]) -> Sequence[Row]:
+            span = {"from": int(since.timestamp()), "limit": _RATES_PAGE, **named}
+            method = "publicFuturesGetSettleFundingRate"
+            rows: Sequence[Row] = await self._ask(method, {**self._named(market), **span})
+            return rows
+
+        rows = await walk(ask, _RATES_PAGE, lambda so_far: {"to": int(so_far[-1]["t"]) - 1})
+        rates = [
+            FundingRate(market.symbol, decimal(row["r"], "r"), words.moment(row["t"]))
+            for row in rows
+        ]
+        return sorted((each for each in rates if each.at >= since), key=lambda each: each.at)
 
     def traded(self, market: Market, row: Mapping[str, Any]) -> PriceUpdate:
         """Return the price of a trade, of an answer or a stream."""

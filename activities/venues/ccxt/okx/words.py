@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.pages import Row, walk
 from activities.venues.ccxt.quirks import bar, from_ms, status_of
 from domain.market import Balance, Candle, Position
 from domain.money import ZERO
@@ -120,15 +121,14 @@ def balance_in(row: Mapping[str, Any]) -> Balance:
 
 async def pages(
     ask: Callable[[Mapping[str, Any]], Awaitable[Any]], params: Mapping[str, Any], cursor: str
-) -> list[Mapping[str, Any]]:
+) -> list[Row]:
     """Return all rows: newest first, and behind a full page come those before its last one."""
-    page = list(await ask({**params, "limit": str(PAGE)}))
-    rows = page
-    while len(page) == PAGE:
-        after = page[-1][cursor]
-        page = list(await ask({**params, "limit": str(PAGE), "after": after}))
-        rows = [*rows, *page]
-    return rows
+
+    async def page(named: Mapping[str, Any]) -> Sequence[Row]:
+        rows: Sequence[Row] = await ask({**params, "limit": str(PAGE), **named})
+        return rows
+
+    return await walk(page, PAGE, lambda rows: {"after": rows[-1][cursor]})
 
 
 def older_than(since: datetime, now: datetime, span: timedelta) -> bool:
