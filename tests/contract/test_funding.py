@@ -18,6 +18,8 @@ from tests.contract.test_venues import A, place, soon
 #: More than any venue tells on one page.
 SETTLED = 1050
 SYMBOL = PERPETUAL.symbol
+#: A page of a thousand rows takes a busy machine a while.
+PATIENT = timedelta(seconds=20)
 DUE_AT = START + timedelta(hours=5)
 
 
@@ -41,7 +43,8 @@ def events() -> Sequence[MarketEvent]:
 
 @pytest.fixture(params=NAMES)
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with opened(request.param, MarketKind.PERPETUAL, tmp_path, events()) as bench:
+    perpetual = MarketKind.PERPETUAL
+    async with opened(request.param, perpetual, tmp_path, events(), PATIENT) as bench:
         yield bench
 
 
