@@ -94,6 +94,16 @@ async def test_whoever_interrupts_sees_what_was_found(
 ) -> None:
     account(monkeypatch, tmp_path, silent)
     monkeypatch.setenv("COLUMNS", "200")
+    for _ in range(3):  # on a busy machine its time may be up before the signal comes
+        code, out = await _interrupted(silent)
+        if code != 1:
+            break
+    assert code == 130
+    assert "trades binance spot at the local exchange" in out
+    assert "was not examined to the end" in out
+
+
+async def _interrupted(silent: int) -> tuple[int | None, str]:
     command = [sys.executable, "-m", "workers.cli", "doctor", "--account", "main"]
     doctor = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
     try:
@@ -104,9 +114,7 @@ async def test_whoever_interrupts_sees_what_was_found(
     finally:
         with contextlib.suppress(ProcessLookupError):
             doctor.kill()
-    assert doctor.returncode == 130
-    assert "trades binance spot at the local exchange" in out.decode()
-    assert "was not examined to the end" in out.decode()
+    return doctor.returncode, out.decode()
 
 
 def _connected(port: int) -> bool:
