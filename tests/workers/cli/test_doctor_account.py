@@ -94,10 +94,9 @@ async def test_whoever_interrupts_sees_what_was_found(
 ) -> None:
     account(monkeypatch, tmp_path, silent)
     monkeypatch.setenv("COLUMNS", "200")
-    for _ in range(3):  # on a busy machine its time may be up before the signal comes
+    code, out = await _interrupted(silent)
+    if code == 1:  # on a busy machine its time may be up before the signal comes
         code, out = await _interrupted(silent)
-        if code != 1:
-            break
     assert code == 130
     assert "trades binance spot at the local exchange" in out
     assert "was not examined to the end" in out
