@@ -1,15 +1,16 @@
 """The market of the lab: spot and a perpetual side by side, made from a seed, and restless."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from domain.money import Instrument
-from domain.simulation.tape import MarketEvent
+from domain.money import Instrument, MarketKind
 from workers.crashlab.role import SYMBOLS
+from workers.exchange.crowd import Several
+from workers.exchange.instruments import instrument_of
 from workers.exchange.settings import ExchangeSettings
 from workers.exchange.sources import Made
 
@@ -34,46 +35,20 @@ def exchange_settings(data: Path, seed: int, venues: Sequence[str]) -> ExchangeS
     )
 
 
-class LabMarket:
-    """Both kinds of market in one source, merged by time."""
+class LabMarket(Several):
+    """Both kinds of market in one source, some hours ago."""
 
     def __init__(self, settings: ExchangeSettings) -> None:
-        self._sources = [
-            Made(replace(settings, symbol=symbol, market=kind, seed=settings.seed + number))
-            for number, (kind, symbol) in enumerate(SYMBOLS.items())
-        ]
-        self.instruments: Sequence[Instrument] = [
-            replace(each, min_notional=_MINIMUM)
-            for source in self._sources
-            for each in source.instruments
-        ]
-        self.origin: Mapping[str, Any] = {
-            "markets": [dict(source.origin) for source in self._sources]
-        }
+        super().__init__(
+            [
+                Made(settings, _instrument(kind, symbol), settings.seed + number)
+                for number, (kind, symbol) in enumerate(SYMBOLS.items())
+            ]
+        )
 
     def begin(self, started_at: datetime) -> datetime:
-        return min(source.begin(started_at - _BEFORE_NOW) for source in self._sources)
-
-    def peek(self) -> MarketEvent | None:
-        return self._next().peek()
-
-    def take(self) -> None:
-        self._next().take()
-
-    def mark(self) -> Mapping[str, Any]:
-        return {"markets": [dict(source.mark()) for source in self._sources]}
-
-    def seek(self, mark: Mapping[str, Any]) -> None:
-        for source, where in zip(self._sources, mark["markets"], strict=True):
-            source.seek(where)
-
-    def _next(self) -> Made:
-        return min(self._sources, key=_due)
+        return super().begin(started_at - _BEFORE_NOW)
 
 
-def _due(source: Made) -> datetime:
-    event = source.peek()
-    if event is None or not hasattr(event, "at"):
-        raise AssertionError("a made market never ends, and all its events have a time")
-    at: datetime = event.at
-    return at
+def _instrument(kind: MarketKind, symbol: str) -> Instrument:
+    return replace(instrument_of(symbol, kind), min_notional=_MINIMUM)

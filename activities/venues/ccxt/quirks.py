@@ -109,6 +109,12 @@ class Quirks(ABC):
         words = message if message and reply.data is not None else told_by(reply)
         return self.judge(code, words, reply)
 
+    def batch_verdict(self, reply: Reply, orders: int) -> Verdict | None:
+        """Return the one verdict on a batch; None if its answer has a row for each of *orders*."""
+        if isinstance(reply.data, list) and len(reply.data) == orders:
+            return None
+        return self.verdict(reply) or Verdict(Meaning.UNKNOWN, "", "an unreadable answer")
+
     def judge(self, code: str | None, message: str, reply: Reply) -> Verdict:
         """Return what a code means. An answer without a known one is judged by its status."""
         meaning = self.codes.get(code or "")

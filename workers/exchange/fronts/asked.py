@@ -94,10 +94,6 @@ class Fields:
             raise self._wrong(name, "malformed")
         return number
 
-    def optional_number(self, name: str) -> Decimal | None:
-        """Return a plain decimal number; None if it is absent."""
-        return self.number(name) if self._left.get(name) not in (None, "") else None
-
     def whole(self, name: str, default: int | None = None) -> int:
         """Return a whole number."""
         if default is not None and self._left.get(name) in (None, ""):

@@ -37,10 +37,10 @@ class Orders(BinanceBase):
             changes=True,
         )
         reply = await self.rest.reply(call)
-        rows = reply.data
-        if not isinstance(rows, list) or len(rows) != len(requests):
-            verdict = self.verdict(reply) or Verdict(Meaning.UNKNOWN, "", "an unreadable answer")
+        verdict = self.batch_verdict(reply, len(requests))
+        if verdict is not None:
             return [verdict] * len(requests)
+        rows = reply.data
         by_id = {row.get("clientOrderId"): row for row in rows if "orderId" in row}
         return [
             self._batch_row(market, request, by_id.get(request.client_id), row, reply)

@@ -39,12 +39,10 @@ class Orders(GateBase):
         )
         call = self._changing(method, orders, Priority.PLACE, len(orders))
         reply = await self.rest.reply(call)
-        rows = reply.data
-        if not isinstance(rows, list) or len(rows) != len(requests):
-            verdict = self.verdict(reply) or Verdict(Meaning.UNKNOWN, "", "an unreadable answer")
-            if verdict.meaning in (Meaning.RATE_LIMITED, Meaning.CLOCK):
-                await self.rest.error(verdict, call)  # heeds what it says
+        verdict = self.batch_verdict(reply, len(requests))
+        if verdict is not None:
             return [verdict] * len(requests)
+        rows = reply.data
         named = {words.id_in(row.get("text")): row for row in rows}
         return [
             self._batch_row(market, request, named.get(request.client_id), row, reply)
