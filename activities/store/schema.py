@@ -27,7 +27,7 @@ from activities.store.types import Amounts, Counter, Exact, Utc, Whole
 from domain.orders import OrderStatus, OrderType, Side
 
 #: The revision this program reads and writes: the newest in alembic/versions (a test compares).
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 
 #: How far along an order is. A report never takes one back to a lower rank.
 RANKS: Final = {
@@ -293,6 +293,46 @@ reservations = Table(
     _text("account"),
     Column("asked", JSON, nullable=False),
     _time("at"),
+)
+
+# What people are to be told: written first, delivered after, so no crash loses one. `key` says what
+# it is about: the same thing again within the quiet time is counted in `times`, not told again.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    _time("at"),
+    _text("level"),
+    _text("key"),
+    _text("message"),
+    Column("fields", JSON, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _time("delivered_at", nullable=True),
+    _text("error"),
+    CheckConstraint("times > 0", name="times_positive"),
+    CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+    Index(None, "delivered_at", "at"),
+    Index(None, "key", "at"),
+)
+
+# Where the position at a venue differed from the ledger's by little: how much was written off.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    _text("run_id"),
+    _text("account"),
+    _text("symbol"),
+    Column("lots", BigInteger, nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("price_ticks", BigInteger, nullable=False),
+    Column("price", Exact, nullable=False),
+    _text("why"),
+    _time("at"),
+    CheckConstraint("lots <> 0", name="lots_not_zero"),
+    CheckConstraint("price_ticks > 0", name="price_positive"),
+    Index(None, "run_id", "at"),
 )
 
 # The simple runner's: its file is a database of this schema too, see checkpoint.py.
