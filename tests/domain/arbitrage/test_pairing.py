@@ -1,0 +1,454 @@
+"""A pair against two simulated exchanges that refuse, lose answers and fill parts: never naked."""
+
+from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.arbitrage.hedging import HedgeSpec, Rung
+from domain.arbitrage.legs import Leg
+from domain.arbitrage.pair import Kind, PairStep, PairTrade, Stage
+from domain.arbitrage.pair_events import AbortAsked, LegTold, OnLeg, PairEvent, QuoteSeen
+from domain.arbitrage.pairing import begin, step
+from domain.errors import InvalidValueError
+from domain.grid.events import (
+    Alert,
+    Cancel,
+    LookUp,
+    OutcomeUnknown,
+    Place,
+    Refused,
+    Reported,
+    RiskChanged,
+    TimePassed,
+)
+from domain.money import Instrument, MarketKind, Price, Quantity
+from domain.orders import OrderReport, OrderStatus, Refusal, RefusalReason, Side, Unknown
+from domain.simulation.exchange import SimulatedExchange
+from domain.simulation.rules import ExchangeRules
+from domain.simulation.tape import Quoted, TradePrinted
+
+BEGIN = datetime(2025, 6, 22, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+SPOT = Instrument(
+    "BTC/USDT", MarketKind.SPOT, "BTC", "USDT", Decimal("0.01"), Decimal("0.001"),
+    Quantity(1), Decimal(5), Decimal("0.001"), Decimal("0.001"),
+)  # fmt: skip
+PERPETUAL = Instrument(
+    "BTC/USDT:USDT", MarketKind.PERPETUAL, "BTC", "USDT", Decimal("0.1"), Decimal("0.002"),
+    Quantity(1), Decimal(5), Decimal("0.0002"), Decimal("0.0005"),
+)  # fmt: skip
+FUNDS = {"arb": {"USDT": Decimal(1_000_000), "BTC": Decimal(10)}}
+TICKS = {1: 100, 2: 10}  # a whole dollar, by leg
+
+
+class Market:
+    """Two exchanges, a leg each, and what they do to the next orders."""
+
+    def __init__(self) -> None:
+        self.exchanges = {
+            number: SimulatedExchange(ExchangeRules((instrument,), FUNDS), BEGIN)
+            for number, instrument in ((1, SPOT), (2, PERPETUAL))
+        }
+        self.instruments = {1: SPOT, 2: PERPETUAL}
+        self.read = {1: 0, 2: 0}
+        self.faults: deque[str] = deque()
+        self.down: set[int] = set()
+        self.now = BEGIN
+        self.placed: list[str] = []
+        self.alerts: list[str] = []
+
+    def quote(self, number: int, dollars: int) -> QuoteSeen:
+        ticks, instrument = dollars * TICKS[number], self.instruments[number]
+        bid, ask, much = Price(ticks - 1), Price(ticks + 1), Quantity(1_000_000)
+        self.exchanges[number].on(Quoted(instrument.symbol, bid, ask, much, much, self.now))
+        return QuoteSeen(number, bid, ask, self.now)
+
+    def print(self, number: int, dollars: int, lots: int) -> None:
+        symbol, price = self.instruments[number].symbol, Price(dollars * TICKS[number])
+        self.exchanges[number].on(TradePrinted(symbol, price, Quantity(lots), self.now))
+
+    def news(self) -> list[PairEvent]:
+        found: list[PairEvent] = []
+        for number, exchange in self.exchanges.items():
+            new = exchange.reports_after("arb", self.read[number])
+            self.read[number] += len(new)
+            found += [LegTold(number, Reported(report)) for _, report in new]
+        return found
+
+    def do(self, asked: OnLeg) -> list[PairEvent]:
+        action, exchange = asked.action, self.exchanges[asked.leg]
+        symbol = self.instruments[asked.leg].symbol
+        if isinstance(action, Place):
+            return [LegTold(asked.leg, self._place(exchange, asked.leg, action))]
+        if asked.leg in self.down:
+            return []
+        known = (
+            exchange.cancel("arb", symbol, action.client_id)
+            if isinstance(action, Cancel)
+            else exchange.look_up("arb", symbol, action.client_id)
+        )
+        if known is None:
+            absent = Refusal(action.client_id, RefusalReason.ABSENT)
+            return [LegTold(asked.leg, Refused(absent))]
+        return [LegTold(asked.leg, Reported(known))]
+
+    def _place(
+        self, exchange: SimulatedExchange, leg: int, action: Place
+    ) -> Reported | Refused | OutcomeUnknown:
+        client_id = action.request.client_id
+        assert client_id not in self.placed, "an id was used twice"
+        self.placed.append(client_id)
+        fault = "lost before" if leg in self.down else self.faults.popleft() if self.faults else ""
+        if fault == "refused":
+            return Refused(Refusal(client_id, RefusalReason.INSUFFICIENT_FUNDS, "no funds"))
+        if fault == "lost before":
+            return OutcomeUnknown(Unknown(client_id, "no answer"))
+        outcome = exchange.place("arb", action.request)
+        if fault == "lost after":
+            return OutcomeUnknown(Unknown(client_id, "no answer"))
+        return Refused(outcome) if isinstance(outcome, Refusal) else Reported(outcome)
+
+    def held(self, number: int) -> int:
+        fills = self.exchanges[number].fills_since("arb", self.instruments[number].symbol, BEGIN)
+        return sum(fill.quantity.lots * fill.side.sign for fill in fills)
+
+
+class Play:
+    """A trade and its market, one event after the other."""
+
+    def __init__(self, trade: PairTrade) -> None:
+        self.market = Market()
+        self.trade = trade
+        self.ages: list[timedelta] = []
+        self._take(begin(trade))
+
+    def tell(self, *events: PairEvent) -> None:
+        todo = deque(events)
+        while todo or (todo := deque(self.market.news())):
+            self._take(step(self.trade, todo.popleft()), todo)
+            self.check()
+
+    def _take(self, done: PairStep, todo: "deque[PairEvent] | None" = None) -> None:
+        self.trade = done.state
+        self.ages.append(self.trade.debt_age())
+        for action in done.actions:
+            if isinstance(action, Alert):
+                self.market.alerts.append(action.message)
+            else:
+                told = self.market.do(action)
+                if todo is None:
+                    self.tell(*told)
+                else:
+                    todo.extend(told)
+
+    def check(self) -> None:
+        for number, exchange in self.market.exchanges.items():
+            symbol = self.market.instruments[number].symbol
+            assert len(exchange.open_orders("arb", symbol)) <= 1, "two orders work on one leg"
+
+    def quotes(self, spot: int = 100_000, perpetual: int = 100_050) -> None:
+        self.tell(self.market.quote(1, spot), self.market.quote(2, perpetual))
+
+    def pass_time(self, seconds: int = 1) -> None:
+        for _ in range(seconds):
+            self.market.now += SECOND
+            for exchange in self.market.exchanges.values():
+                exchange.advance(self.market.now)
+            self.tell(TimePassed(self.market.now))
+
+    def settle(self) -> None:
+        """Let all be well from now on, until the trade is over."""
+        self.market.faults.clear()
+        self.market.down.clear()
+        for _ in range(120):
+            if self.trade.finished:
+                return
+            self.quotes()
+            self.pass_time()
+        raise AssertionError(f"not over after two minutes: {self.trade}")
+
+
+def enter(lots: int = 100, **options: object) -> PairTrade:
+    """Buy 0.1 BTC on spot, and sell as much of the perpetual; a lot there is two here."""
+    made = PairTrade(
+        tag="pairtest",
+        kind=Kind.ENTER,
+        lead=Leg(1, "spot", SPOT, lots),
+        follow=Leg(2, "perp", PERPETUAL, -lots // 2),
+        spec=HedgeSpec(),
+        begun_at=BEGIN,
+        now=BEGIN,
+        lead_for=timedelta(seconds=20),
+        basis=Decimal(50),
+    )
+    return replace(made, **options)  # type: ignore[arg-type]
+
+
+def hedged(play: Play) -> bool:
+    """Whether less is naked than a lot of the finer leg, by the exchanges' own books."""
+    spot, perpetual = play.market.held(1), play.market.held(2)
+    naked = Decimal(spot) * SPOT.lot_size + Decimal(perpetual) * PERPETUAL.lot_size
+    return abs(naked) <= SPOT.lot_size and abs(play.trade.debt) < SPOT.lot_size
+
+
+def test_an_entry_leads_passively_and_hedges_what_was_executed() -> None:
+    play = Play(enter())
+    play.quotes()
+    play.market.print(1, 99_999, 30)  # a part of the bid at 99,999.99
+    play.tell()
+
+    assert play.market.held(1) == 30
+    play.settle()
+    assert play.market.held(1) == 100
+    assert play.market.held(2) == -50  # 0.1 less the fee in base: 49.95 lots of 0.002
+    assert hedged(play)
+
+
+def test_a_lead_that_nobody_fills_leaves_nothing() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=60), lead_for=timedelta(seconds=5)))
+    play.quotes()
+    play.pass_time(10)
+
+    assert play.trade.finished
+    assert "lead had 5 s" in play.trade.gave_up
+    assert play.market.held(1) == play.market.held(2) == 0
+
+
+def test_a_refused_lead_ends_the_entry() -> None:
+    play = Play(enter())
+    play.market.faults.append("refused")
+    play.quotes()
+
+    assert play.trade.finished
+    assert play.market.held(1) == 0
+
+
+def test_a_follower_that_is_refused_for_good_is_undone_on_the_lead() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=0)))
+    play.market.faults.extend(["", "refused"])
+    play.quotes()
+    play.settle()
+
+    assert play.market.held(2) == 0
+    assert abs(play.market.held(1)) <= 1  # the fee was taken in base
+    assert hedged(play)
+
+
+def test_a_follower_that_is_down_for_ten_minutes_is_looked_up_and_hedged_then() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=0)))
+    play.market.down.add(2)
+    play.quotes()
+    play.pass_time(600)
+
+    assert play.trade.debt_age() >= timedelta(minutes=9)
+    assert len(play.market.alerts) >= 4  # after 10, 20, 40 s and so on
+    assert len(play.market.placed) == 2, "an order in doubt is not sent again"
+    play.settle()
+    assert hedged(play)
+
+
+def test_an_answer_that_was_lost_after_acceptance_is_no_second_order() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=0)))
+    play.market.faults.extend(["", "lost after"])
+    play.quotes()
+    play.settle()
+
+    assert play.market.held(2) == -50
+    assert len(play.market.placed) == 2
+
+
+def test_risk_ends_the_lead_of_an_entry_and_never_its_hedge() -> None:
+    play = Play(enter())
+    play.quotes()
+    play.market.print(1, 99_999, 30)
+    play.tell(RiskChanged(halted=True, at=BEGIN, why="a storm"))
+    play.settle()
+
+    assert play.market.held(1) == 30
+    assert hedged(play)
+
+
+def test_risk_does_not_touch_an_exit() -> None:
+    play = Play(leave(play_of_entry()))
+    play.tell(RiskChanged(halted=True, at=BEGIN, why="a storm"))
+    play.settle()
+
+    assert play.market.held(1) == -100
+    assert play.market.held(2) == 50
+
+
+def play_of_entry() -> tuple[int, int]:
+    return 100, -50
+
+
+def leave(held: tuple[int, int], **options: object) -> PairTrade:
+    """Give back what both legs hold; the exchange of the perpetual is short already."""
+    made = PairTrade(
+        tag="pairtest",
+        kind=Kind.EXIT,
+        lead=Leg(1, "spot", SPOT, -held[0], closing=True, held=held[0] * SPOT.lot_size),
+        follow=Leg(2, "perp", PERPETUAL, -held[1], held=held[1] * PERPETUAL.lot_size),
+        spec=HedgeSpec(),
+        begun_at=BEGIN,
+        now=BEGIN,
+        lead_for=timedelta(seconds=20),
+    )
+    return replace(made, **options)  # type: ignore[arg-type]
+
+
+def test_an_exit_climbs_to_the_market_if_nobody_comes() -> None:
+    play = Play(leave((100, -50)))
+    play.quotes()
+    play.pass_time(20)
+
+    assert play.trade.finished
+    assert play.market.held(1) == -100
+
+
+def test_in_an_emergency_one_leg_does_not_wait_for_the_other() -> None:
+    play = Play(leave((100, -50), parallel=True, spec=HedgeSpec(passive_for=0)))
+    play.market.down.add(1)
+    play.quotes()
+
+    assert play.market.held(2) == 50, "the leg that can be closed is"
+    assert not play.trade.finished
+    play.settle()
+    assert play.market.held(1) == -100
+
+
+def test_a_leg_that_somebody_else_has_closed_is_not_closed_again() -> None:
+    trade = leave((100, -50))
+    trade = replace(trade, follow=replace(trade.follow, closing=True))
+    play = Play(trade)  # at this exchange there is no position: a reduce-only order is refused
+    play.settle()
+
+    assert play.trade.follow.gone
+    assert play.market.held(2) == 0
+    assert play.market.held(1) == -100
+    assert any("closed by somebody else" in told for told in play.market.alerts)
+
+
+def test_no_more_of_it_still_hedges_what_was_done() -> None:
+    play = Play(enter())
+    play.quotes()
+    play.market.print(1, 99_999, 40)
+    play.tell(AbortAsked(BEGIN, "enough"))
+    play.settle()
+
+    assert play.market.held(1) == 40
+    assert hedged(play)
+
+
+def test_a_hedge_that_became_dearer_than_giving_back_is_given_back() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=0)))
+    play.market.faults.extend(["", "lost before"])
+    play.quotes()  # the spot leg trades, the perpetual's order is lost
+    play.quotes(perpetual=99_000)  # the basis was 50 and is -1,000 now
+    play.tell(LegTold(2, Refused(Refusal(play.market.placed[-1], RefusalReason.ABSENT))))
+    play.settle()
+
+    assert hedged(play)
+
+
+def test_a_late_fill_opens_the_trade_again() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=60), lead_for=timedelta(seconds=5)))
+    play.quotes()
+    play.pass_time(10)
+    assert play.trade.finished
+    order = play.trade.lead.closed[0]
+    late = OrderReport(
+        order.client_id, "1", SPOT.symbol, Side.BUY, OrderStatus.CANCELED, order.quantity,
+        Quantity(20), 20 * 10_000_000, order.price,
+    )  # fmt: skip
+
+    done = step(play.trade, LegTold(1, Reported(late)))
+
+    assert done.state.stage is Stage.SETTLING
+    assert done.state.debt == Decimal("0.020")
+
+
+@given(
+    faults=st.lists(st.sampled_from(["", "", "refused", "lost before", "lost after"]), max_size=12),
+    moves=st.lists(
+        st.tuples(
+            st.sampled_from(["quote", "time", "print", "down", "up", "halt", "abort", "repeat"]),
+            st.integers(1, 2),
+            st.integers(-60, 60),
+        ),
+        max_size=40,
+    ),
+    kind=st.sampled_from(["enter", "exit", "emergency"]),
+    passive=st.integers(0, 3),
+)
+def test_whatever_happens_it_ends_hedged_and_every_order_is_one(
+    faults: list[str], moves: list[tuple[str, int, int]], kind: str, passive: int
+) -> None:
+    spec = HedgeSpec(passive_for=passive)
+    trade = enter(spec=spec) if kind == "enter" else leave((100, -50), spec=spec)
+    play = Play(replace(trade, parallel=kind == "emergency"))
+    play.market.faults.extend(faults)
+    old: list[PairEvent] = []
+    for what, leg, size in moves:
+        match what:
+            case "quote":
+                play.tell(play.market.quote(leg, 100_000 + size))
+            case "time":
+                play.pass_time(abs(size) // 10 + 1)
+            case "print":
+                play.market.print(leg, 100_000 + size, abs(size) + 1)
+                old = play.market.news()
+                play.tell(*old)
+            case "repeat":  # reports may come twice, and late
+                play.tell(*reversed(old))
+            case "down":
+                play.market.down.add(leg)
+            case "up":
+                play.market.down.discard(leg)
+            case "halt":
+                play.tell(RiskChanged(halted=size > 0, at=play.market.now))
+            case _:
+                play.tell(AbortAsked(play.market.now, "enough"))
+    play.settle()
+
+    assert hedged(play)
+    assert play.trade.lead.traded == play.market.held(1)
+    assert play.trade.follow.traded == play.market.held(2)
+
+
+@pytest.mark.parametrize(
+    "seconds, rung",
+    [(0, Rung.PASSIVE), (2, Rung.PASSIVE), (3, Rung.CROSS), (8, Rung.WIDE), (18, Rung.MARKET)],
+)
+def test_the_ladder_is_climbed_with_the_age(seconds: int, rung: Rung) -> None:
+    """3 s passive, then 5 s across, then 10 s wide, then market."""
+    assert HedgeSpec().rung(timedelta(seconds=seconds)) is rung
+
+
+def test_limits_of_the_rungs() -> None:
+    """100,000.0 x 1.0005 = 100,050; 99,990 x 0.995 = 99,490.05, down to the tick below."""
+    spec, bid, ask = HedgeSpec(), Price(999_900), Price(1_000_000)
+
+    assert spec.limit(Rung.PASSIVE, Side.BUY, bid, ask) == bid
+    assert spec.limit(Rung.CROSS, Side.BUY, bid, ask) == Price(1_000_500)
+    assert spec.limit(Rung.WIDE, Side.SELL, bid, ask) == Price(994_900)
+    assert spec.limit(Rung.MARKET, Side.SELL, bid, ask) is None
+
+
+def test_legs_that_trade_the_same_way_are_no_pair() -> None:
+    with pytest.raises(InvalidValueError, match="against each other"):
+        enter(follow=Leg(2, "perp", PERPETUAL, 50))
+
+
+def test_look_ups_and_cancels_of_unknown_orders_are_asked_again() -> None:
+    play = Play(enter())
+    play.market.down.add(1)
+    play.quotes()
+
+    done = step(play.trade, TimePassed(BEGIN + SECOND))
+
+    assert [type(each.action) for each in done.actions if isinstance(each, OnLeg)] == [LookUp]
