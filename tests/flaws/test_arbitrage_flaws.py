@@ -93,11 +93,12 @@ def test_a8_the_yield_of_a_year_follows_the_venues_own_interval(hours: int) -> N
 
 def test_a8_the_newest_rate_is_the_last_one_a_venue_tells() -> None:
     """Venues tell the oldest first; the averages, the age and the slope were of the wrong end."""
-    told = [FundingRate("X", Decimal(n) / 10_000, START + n * 8 * HOUR) for n in range(31)]
+    falls_then_rises = [Decimal(abs(n - 20)) / 10_000 for n in range(31)]
+    told = [FundingRate("X", rate, START + n * 8 * HOUR) for n, rate in enumerate(falls_then_rises)]
     history = history_of(told)
     now = START + timedelta(days=10)
-    # the newest three: (0.0028 + 0.0029 + 0.0030) / 24; the oldest would be 0.0006 / 24
-    assert history.mean(now, timedelta(days=1)) == Decimal("0.0087") / 24
+    # the newest three: (0.0008 + 0.0009 + 0.0010) / 24; the oldest would be 0.0054 / 24
+    assert history.mean(now, timedelta(days=1)) == Decimal("0.0001125")
     assert history.momentum == Decimal("0.0001")  # it rises
     with pytest.raises(InvalidValueError, match="oldest first"):
         history_of(told[::-1])
@@ -158,9 +159,12 @@ def test_p3_a_volume_that_was_not_told_removes_nothing_either() -> None:
 
 def test_p4_a_pair_is_changed_once() -> None:
     """An addition created two engines, of which one was never stopped."""
-    ranking = Ranking((Ranked("SOL", Decimal(1), Decimal("0.2")),), {})
-    pairs = [change.pair for change in proposed(ranking)]
-    assert sorted(pairs) == ["BTC", "ETH", "SOL"]
+    best = [Ranked(pair, Decimal(1), Decimal("0.2")) for pair in ("ETH", "SOL")]
+    assert [(change.kind, change.pair) for change in proposed(Ranking(tuple(best), {}))] == [
+        (Kind.REMOVE, "BTC"),
+        (Kind.RESIZE, "ETH"),
+        (Kind.ADD, "SOL"),
+    ]
 
 
 @pytest.mark.parametrize(
