@@ -107,20 +107,19 @@ def rank(spec: UniverseSpec, candidates: Iterable[Candidate]) -> Ranking:
         if one.pair in seen:
             raise InvalidValueError(f"each pair stands in a scan once, was twice: {one.pair}")
         seen.add(one.pair)
-        why = exclusion(spec, one)
-        if why is not None:
-            left_out[one.pair] = why
-        elif one.score is not None:
-            ranked.append(Ranked(one.pair, one.score.value, one.score.apr))
+        found = judge(spec, one)
+        if isinstance(found, Ranked):
+            ranked.append(found)
+        else:
+            left_out[one.pair] = found
     ranked.sort(key=lambda pair: pair.pair)
     ranked.sort(key=lambda pair: pair.score, reverse=True)  # stable: equal scores keep their names
     return Ranking(tuple(ranked), dict(sorted(left_out.items())))
 
 
-def exclusion(spec: UniverseSpec, candidate: Candidate) -> Exclusion | None:
-    """Return why *candidate* is left out; None if it is listed. A known fault goes first."""
-    volumes, found = candidate.volumes, candidate.score
-    least = spec.min_quote_volume
+def judge(spec: UniverseSpec, candidate: Candidate) -> Ranked | Exclusion:
+    """Return *candidate* as it is ranked, or why it is not. A known fault goes before a gap."""
+    volumes, found, least = candidate.volumes, candidate.score, spec.min_quote_volume
     if any(volume is not None and volume < least for volume in volumes):
         return Exclusion.ILLIQUID
     if found is not None and found.apr < spec.least_apr:
@@ -129,7 +128,9 @@ def exclusion(spec: UniverseSpec, candidate: Candidate) -> Exclusion | None:
         return Exclusion.WORTHLESS
     if least > 0 and None in volumes:
         return Exclusion.VOLUME_UNKNOWN
-    return Exclusion.SCORE_UNKNOWN if found is None else None
+    if found is None:
+        return Exclusion.SCORE_UNKNOWN
+    return Ranked(candidate.pair, found.value, found.apr)
 
 
 # ---- one pair at a time
