@@ -98,8 +98,6 @@ class LegFunding:
         A settlement that is over though the venue has not told the next one (see `staleness`) is
         followed by others an interval apart.
         """
-        if self.interval is None or self.settles_at is None:
-            return 0
         return max(self._settled(until) - self._settled(now), 0)
 
     def _settled(self, at: datetime) -> int:

@@ -158,6 +158,12 @@ def test_settlements_that_are_over_do_not_count() -> None:
     assert funding.next_settlement(T0) == due
 
 
+def test_spot_is_never_settled() -> None:
+    assert spot(T0).settlements(T0, T0 + 24 * HOUR) == 0
+    assert spot(T0).next_settlement(T0) is None
+    assert spot(T0).expected(T0, T0 + 24 * HOUR) == 0
+
+
 def test_the_first_settlement_is_at_the_rate_and_later_ones_at_the_predicted_one() -> None:
     funding = perpetual("0.0001", 8, predicted="0.0003")
     assert funding.expected(T0, T0 + 24 * HOUR) == D("0.0007")  # 0.0001 + 2 * 0.0003

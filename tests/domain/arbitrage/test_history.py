@@ -42,6 +42,11 @@ def test_the_newest_first_is_refused() -> None:
         FundingHistory((rates[0], rates[0]))
 
 
+def test_a_rate_of_no_time_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="interval of funding must be positive"):
+        Settled(T0, D("0.0001"), timedelta(0))
+
+
 def test_a_rate_was_for_the_time_since_the_one_before() -> None:
     times = (0, 8, 16, 20)  # the venue went from 8 to 4 hours
     told = [FundingRate("X", D(f"0.000{n}"), T0 + hours * HOUR) for n, hours in enumerate(times, 1)]
