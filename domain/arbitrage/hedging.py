@@ -73,6 +73,8 @@ class HedgeSpec(Written):
         touch, band = (ask if side is Side.BUY else bid), self.band
         if rung is Rung.WIDE:
             band = self.wide_band
-        worse = EXACT.multiply(Decimal(touch.ticks), EXACT.add(Decimal(1), band * side.sign))
+        worse = EXACT.fma(
+            Decimal(touch.ticks), EXACT.multiply(band, side.sign), Decimal(touch.ticks)
+        )
         mode = ROUND_CEILING if side is Side.BUY else ROUND_FLOOR
         return Price(max(int(worse.to_integral_value(mode, EXACT)), 1))

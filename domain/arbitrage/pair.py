@@ -170,7 +170,7 @@ def unwinding_is_cheaper(trade: PairTrade) -> bool:
     other = (follow.quote.bid if sign > 0 else follow.quote.ask), follow.instrument
     sells_at, hedges_at = (instrument.price_of(price) for price, instrument in (away, other))
     basis_now = EXACT.subtract(hedges_at, paid)
-    complete = EXACT.subtract(trade.basis, basis_now) * sign
-    unwind = EXACT.subtract(paid, sells_at) * sign
-    fees = lead.instrument.taker_fee * sells_at, follow.instrument.taker_fee * hedges_at
-    return add(unwind, fees[0]) < add(complete, fees[1])
+    complete = EXACT.multiply(EXACT.subtract(trade.basis, basis_now), sign)
+    unwind = EXACT.multiply(EXACT.subtract(paid, sells_at), sign)
+    giving_back = EXACT.fma(lead.instrument.taker_fee, sells_at, unwind)
+    return giving_back < EXACT.fma(follow.instrument.taker_fee, hedges_at, complete)
