@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.account import OPEN, AccountDesk
+from activities.account import AccountDesk
 from activities.clock import utc_now
 from activities.feed import Feed
 from activities.messages import (
@@ -20,13 +20,15 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RestoreInput,
     RunKey,
+    SettleInput,
     SubmitInput,
 )
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import RunStatus
+from activities.store.records import OPEN, RunStatus
 from domain.errors import RateLimitedError, TradingError
 from domain.grid.events import GridEvent, Resynced
 from domain.money import Instrument
@@ -64,7 +66,16 @@ class RunActivities:
 
     def all(self) -> list[Callable[..., Awaitable[Any]]]:
         """Return the activities for a worker."""
-        return [self.prepare, self.submit, self.resync, self.finish, self.note, self.stream]
+        return [
+            self.prepare,
+            self.submit,
+            self.resync,
+            self.settle,
+            self.restore,
+            self.finish,
+            self.note,
+            self.stream,
+        ]
 
     @activity.defn(name="prepare")
     async def prepare(self, asked: PrepareInput) -> Prepared:
@@ -115,6 +126,20 @@ class RunActivities:
         """Back-fill the ledger and return the orders of the run as the venue shows them."""
         async with _as_failures():
             return await _beating(self._books.resync(run.run_id, run.symbol, run.tag))
+
+    @activity.defn(name="settle")
+    async def settle(self, asked: SettleInput) -> list[GridEvent]:
+        """Put into the books what came of a comparison of positions. Safe to repeat."""
+        async with _as_failures(for_good=False):
+            return await self._books.settle(asked.run.run_id, asked.run.symbol, asked.actions)
+
+    @activity.defn(name="restore")
+    async def restore(self, asked: RestoreInput) -> None:
+        """Tell a lost ledger of a run, and the feed what to watch for it; tried until it works."""
+        async with _as_failures(for_good=False):
+            await _beating(self._books.restore(asked))
+            if asked.watch is not None:
+                await self._books.watch(asked.run_id, asked.run_id, asked.tag, asked.watch)
 
     @activity.defn(name="finish")
     async def finish(self, run: RunKey) -> Books | None:

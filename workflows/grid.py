@@ -15,12 +15,23 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from activities.messages import FeedBatch, NoteInput, PrepareInput, RunKey, SubmitInput
+from activities.messages import (
+    FeedBatch,
+    NoteInput,
+    PrepareInput,
+    RestoreInput,
+    RunKey,
+    SettleInput,
+    SubmitInput,
+)
 from domain.errors import InvalidValueError
+from domain.grid.comparing import is_in_doubt
 from domain.grid.config import GridConfig, bind, check_profit
 from domain.grid.engine import check_reconfigure, step
 from domain.grid.events import (
     Alert,
+    BookAction,
+    Correct,
     GridAction,
     GridEvent,
     PauseAsked,
@@ -28,6 +39,7 @@ from domain.grid.events import (
     ResumeAsked,
     Resync,
     StopAsked,
+    TellDivergence,
     TimePassed,
 )
 from domain.grid.preview import Preview, preview_change
@@ -166,21 +178,25 @@ class GridRun:
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
+        books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
                 workflow.logger.warning("%s: %s", self._run_id, action.message)
             elif isinstance(action, Resync):
                 self._start_resync()
+            elif isinstance(action, Correct | TellDivergence):
+                books.append(action)
             else:
                 orders.append(action)
+        settled = await calls.settle(SettleInput(self._key(), tuple(books))) if books else []
         changed = self._watch_to_tell()
         if not orders and changed is None:
-            return []
+            return settled
         asked = SubmitInput(self._key(), tuple(orders), changed)
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
-        return outcomes
+        return [*settled, *outcomes]
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
@@ -195,21 +211,36 @@ class GridRun:
     async def _ask_venue(self) -> None:
         while self._must_resync:
             self._must_resync = False
+            asked_at, fills = workflow.now(), self._grid.totals.fills
             try:
-                self._tell(await calls.resync(self._key()))
+                resynced = await calls.resync(self._key())
+                if not resynced.recorded:
+                    await self._restore()
+                self._tell(replace(resynced, asked_at=asked_at, fills=fills))
             except ActivityError as error:  # only what no retry can mend, such as wrong credentials
                 why = error.cause
                 workflow.logger.error("%s cannot compare with the venue: %s", self._run_id, why)
 
+    async def _restore(self) -> None:
+        """Tell a ledger that was lost of this run; the next comparison finds it there."""
+        config, key = self._grid.config, self._key()
+        watched = replace(watch(self._grid), center=0)
+        await calls.restore(
+            RestoreInput(
+                key.run_id, key.tag, key.symbol, config.spec, config.instrument, watch=watched
+            )
+        )
+        self._must_resync = True
+
     def _look_again_if_unknown(self) -> None:
-        if not any(order.unknown for order in self._grid.working()):
+        if not is_in_doubt(self._grid):
             self._look_after = LOOK_AGAIN
         elif self._look_again is None or self._look_again.done():
             self._look_again = asyncio.create_task(self._tick_after(self._look_after))
             self._look_after = min(2 * self._look_after, LOOK_AGAIN_AT_LEAST)
 
     async def _tick_after(self, pause: timedelta) -> None:
-        await workflow.sleep(pause, summary="look up orders of unknown outcome")
+        await workflow.sleep(pause, summary="look again at what is in doubt")
         self._tell(TimePassed(workflow.now()))
 
     async def _reconcile_for_ever(self) -> None:
