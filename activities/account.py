@@ -157,7 +157,7 @@ class AccountDesk:
         await self._check_books(run_id, look, noticed=True)
         orders = tuple(r for r in look.view.orders if _carries(r.client_id, tag))
         # Venues tell the time of the last trade before the look: a fill may be later.
-        at = max(look.view.at, *(fill.at for fill in look.view.fills))
+        at = max((look.view.at, *(fill.at for fill in look.view.fills)))
         return Resynced(orders, at, shown, look.mark, recorded=run is not None)
 
     async def settle(

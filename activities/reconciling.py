@@ -87,12 +87,12 @@ class Reconciler:
         return bool(peers), all(symbol == run.symbol for symbol in peers)
 
     async def _others(self, run: Run, look: Look) -> Decimal | None:
-        """Return what others hold at the moment of *look*; None if the ledger is newer than it."""
+        """Return what others hold at the moment of *look*; None unless the ledger is of it too."""
         _, stored = await self._ledger.look_at_risk([_others_of(run)])
         opening = (stored or {}).get(_others_of(run))
         seen = {(fill.fill_id, fill.side) for fill in look.view.fills}
         recorded = await self._ledger.fills_of_account(self._account, run.symbol, look.since)
-        if opening is None or any((fill.fill_id, fill.side) not in seen for fill in recorded):
+        if opening is None or {(fill.fill_id, fill.side) for fill in recorded} != seen:
             return None
         since = datetime.fromisoformat(opening["since"])
         lots, fees = await self._ledger.moved_by_others(self._account, run.symbol, since, run.tag)

@@ -6,6 +6,7 @@ that the order of decisions does not depend on how signals happen to be batched.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -35,6 +36,7 @@ from domain.grid.events import (
     GridAction,
     GridEvent,
     PauseAsked,
+    ReconcileAsked,
     ReconfigureAsked,
     ResumeAsked,
     Resync,
@@ -49,6 +51,7 @@ from domain.grid.view import GridStatus, SlotView, slots, status, table
 from domain.grid.watch import Watch, watch
 from domain.money import Price
 from domain.order_ids import run_tag
+from domain.risk.belief import Belief, belief
 from workflows import calls, names
 from workflows.messages import (
     Command,
@@ -66,6 +69,9 @@ ROLL_WITHIN: Final = timedelta(milliseconds=100)
 MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
+#: A comparison that a person asked for is answered by then, certain or not: a doubtful one needs a
+#: second look.
+COMPARED_WITHIN: Final = timedelta(seconds=10)
 #: An order of unknown outcome is looked up again after this long, and while nobody can tell, after
 #: twice as long each time: a venue that is down for hours must not fill the history.
 LOOK_AGAIN: Final = timedelta(seconds=3)
@@ -310,7 +316,7 @@ class GridRun:
             self._taken,
             self._watched,
             self._reconcile_at,
-            resync=self._resync is not None and not self._resync.done(),
+            resync=self._is_asking(),
         )
 
     async def _finish(self) -> GridResult:
@@ -364,6 +370,17 @@ class GridRun:
         return status(self._grid)
 
     @workflow.update
+    async def reconcile(self, command: Command) -> GridStatus:
+        """Compare with the venue now; return when nothing is in doubt, or after a while."""
+        await self._command(ReconcileAsked(workflow.now()), "reconcile", command.by, command.why)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(self._is_compared, timeout=COMPARED_WITHIN)
+        return status(self._grid)
+
+    def _is_compared(self) -> bool:
+        return not (self._is_asking() or self._inbox or is_in_doubt(self._grid))
+
+    @workflow.update
     async def stop(self, command: StopGrid) -> GridStatus:
         """End the run: keep, cancel or close what is at the venue."""
         event = StopAsked(command.mode, workflow.now())
@@ -386,6 +403,12 @@ class GridRun:
     @resume.validator
     def _can_resume(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
         self._refuse_unless(Phase.PAUSED, verb="resume")
+
+    @reconcile.validator
+    def _can_reconcile(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+        self._refuse_unless(
+            Phase.WAITING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, verb="reconcile"
+        )
 
     @stop.validator
     def _can_stop(self, command: StopGrid) -> None:  # noqa: ARG002 - the update's signature
@@ -455,8 +478,16 @@ class GridRun:
     @workflow.query(name="taken")
     def taken(self) -> Taken | None:
         """Return the last batch of the feed, if everything that came is handled; else None."""
-        asking = self._resync is not None and not self._resync.done()
-        return None if self._state is None or self._inbox or asking else self._taken
+        waits = self._state is None or self._inbox or self._is_asking()
+        return None if waits else self._taken
+
+    @workflow.query(name="belief")
+    def belief(self) -> Belief:
+        """Return what the run believes of its orders and its position."""
+        return belief(self._ready())
+
+    def _is_asking(self) -> bool:
+        return self._resync is not None and not self._resync.done()
 
     def _ready(self) -> GridState:
         if self._state is None:

@@ -128,26 +128,33 @@ def corrected(state: GridState, event: Corrected) -> Step:
     if state.residue is not None:
         return decide(_residue_corrected(state, state.residue, event))
     held = {key: slot.holding.lots for key, slot in state.slots.items()}
-    actions: list[GridAction] = []
-    for key, lots in sorted(spread(held, event.lots).items()):
+    for key, lots in spread(held, event.lots).items():
         slot = state.slots.get(key)
-        if slot is None:  # more than is held is never small: it is not corrected
-            continue
-        state, canceled = _slot_corrected(state, slot, lots, event.price)
-        actions += canceled
+        if slot is not None:  # more than is held is never small: it is not corrected
+            state = _slot_corrected(state, slot, lots, event.price)
+    state, canceled = _fitted(state)
     decided = decide(state)
-    return Step(decided.state, (*actions, *decided.actions))
+    return Step(decided.state, (*canceled, *decided.actions))
 
 
-def _slot_corrected(
-    state: GridState, slot: Slot, lots: int, price: Price
-) -> tuple[GridState, list[GridAction]]:
+def _slot_corrected(state: GridState, slot: Slot, lots: int, price: Price) -> GridState:
     done = _moved(state, slot.holding, lots, price)
-    slot = replace(slot, holding=done.holding)
-    state = replace(_realized(state, done.realized), slots=with_slot(state.slots, slot))
-    if slot.order is None or slot.order.entry or state.finished:
-        return state, []
-    return cancel(state, slot, slot.order)  # once it is over, an exit for what is held follows
+    slots = with_slot(state.slots, replace(slot, holding=done.holding))
+    return replace(_realized(state, done.realized), slots=slots)
+
+
+def _fitted(state: GridState) -> tuple[GridState, list[GridAction]]:
+    """Cancel the exits that are not for what their slots hold; once over, right ones follow."""
+    actions: list[GridAction] = []
+    for key in sorted(() if state.finished else state.slots):
+        slot = state.slots[key]
+        order = slot.order
+        if order is None or order.entry:
+            continue
+        if (order.quantity - order.filled).lots != abs(slot.holding.lots):
+            state, canceled = cancel(state, slot, order)
+            actions += canceled
+    return state, actions
 
 
 def _residue_corrected(state: GridState, residue: Holding, event: Corrected) -> GridState:

@@ -23,6 +23,7 @@ from domain.grid.events import (
     OutcomeUnknown,
     PauseAsked,
     PriceMoved,
+    ReconcileAsked,
     ReconfigureAsked,
     Refused,
     Reported,
@@ -77,6 +78,8 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
             return decide(replace(state, phase=Phase.PAUSED)) if paused else Step(state)
         case ResumeAsked():
             return _resume(state)
+        case ReconcileAsked():
+            return Step(state, (Resync(state.config.symbol),))
         case StopAsked(mode):
             return decide(_stopping(state, mode, "asked"))
         case ReconfigureAsked(config):

@@ -155,6 +155,14 @@ class ResumeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconcileAsked:
+    """Somebody asked for a comparison with the venue, now."""
+
+    at: datetime
+    kind: Literal["reconcile_asked"] = field(default="reconcile_asked", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """Somebody asked for the end of the run."""
 
@@ -186,6 +194,7 @@ GridEvent = Annotated[
     | TimePassed
     | PauseAsked
     | ResumeAsked
+    | ReconcileAsked
     | StopAsked
     | ReconfigureAsked,
     Field(discriminator="kind"),

@@ -41,7 +41,6 @@ from tests.domain.grid.harness import (
     configured,
     earned,
     held,
-    places,
 )
 
 MARK = Price(9_900)
