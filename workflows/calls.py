@@ -10,12 +10,14 @@ from typing import Final, cast
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.messages import (
     Books,
     NoteInput,
     Prepared,
     PrepareInput,
+    RiskCommand,
     RunKey,
     SubmitInput,
 )
@@ -108,3 +110,19 @@ async def note(asked: NoteInput) -> None:
     await workflow.execute_local_activity(
         "note", asked, start_to_close_timeout=_CALL, retry_policy=_SOON
     )
+
+
+async def move_breaker(command: str, asked: RiskCommand) -> None:
+    """Carry out *command*, `trip` or `reset`, in the ledger; refused with a sentence for people."""
+    try:
+        await workflow.execute_activity(
+            command,
+            asked,
+            start_to_close_timeout=_CALL,
+            retry_policy=_SOON,
+            summary=asked.scope,
+        )
+    except ActivityError as error:
+        if isinstance(error.__cause__, ApplicationError):
+            raise error.__cause__ from None
+        raise
