@@ -8,6 +8,7 @@ import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SETTINGS = {
     # The market of a test stands still now and then, and a test machine does too.
     "OPENSQT_RISK__MONITOR__STALE_AFTER": "600",
 }
+START = datetime(2026, 1, 1, tzinfo=UTC)
 #: Seconds into the tape, price and quantity of each trade, after seven calm minutes.
 CALM = [(20 * number, "60000.0", "1.000") for number in range(22)]
 FIRST_BUY, SPIKE, NEXT, AFTER, NEITHER, EXIT, UP, OVER = range(8)
@@ -54,7 +56,7 @@ def market(directory: Path) -> tuple[str, ...]:
 
 def tape(directory: Path) -> Path:
     path = directory / "paper_perp_BTCUSDT_trades.csv.gz"
-    begins = 1_767_225_600_000
+    begins = round(START.timestamp() * 1000)
     rows = [
         f"{begins + at * 1000},{price},{quantity},false"
         for at, price, quantity in sorted((*CALM, *SHAPE, *STORM))
@@ -81,11 +83,14 @@ class Scene:
         said: dict[str, Any] = (await opensqt(self.data, "risk", "status"))["monitor"]
         return said
 
-    async def says(self, *, storm: bool) -> dict[str, Any]:
+    async def says(self, *, storm: bool, after: datetime = START) -> dict[str, Any]:
+        """Wait for a word that was said *after* some time, of a storm or of calm."""
+
         async def said() -> dict[str, Any] | None:
             line = await self.monitor()
             as_wanted = bool(line["storm_since"]) == storm and line["halted"] == storm
-            return line if as_wanted and line["said_at"] else None
+            new = line["said_at"] and datetime.fromisoformat(line["said_at"]) > after
+            return line if as_wanted and new else None
 
         return await eventually(said, every=0.5, what=f"a storm: {storm}")
 
@@ -107,9 +112,10 @@ async def plays(scene: Scene) -> None:
     assert worst["volume"] > 3 * float(worst["average_volume"])
     await scene.advance(NEITHER - SPIKE)
     await scene.kill()
+    killed_at = datetime.now(UTC)
     await scene.advance(EXIT - NEITHER)
     await comes_to(scene.venue, 0, 0)
-    assert (await scene.says(storm=True))["storm_since"] == loud["storm_since"]
+    assert (await scene.says(storm=True, after=killed_at))["storm_since"] == loud["storm_since"]
     assert entries(scene.sent()) == before
     await scene.advance(OVER - EXIT)
     await comes_to(scene.venue, 5, 0)

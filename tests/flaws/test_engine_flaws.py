@@ -17,8 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
+from activities.executing import as_failures
 from activities.routes import Route
-from activities.runs import RunActivities, _as_failures
+from activities.runs import RunActivities
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -255,11 +256,11 @@ def _names_of(*methods: str) -> set[str]:
 
 async def test_d4_failures_are_failures_and_results_survive_the_wire(desk: Desk) -> None:
     with pytest.raises(ApplicationError) as failed:
-        async with _as_failures():
+        async with as_failures():
             raise RateLimitedError("slow down", retry_after=timedelta(seconds=7))
     assert failed.value.next_retry_delay == timedelta(seconds=7)
     with pytest.raises(ApplicationError) as failed:
-        async with _as_failures():
+        async with as_failures():
             raise AuthenticationError("wrong key")
     assert (failed.value.type, failed.value.non_retryable) == ("AuthenticationError", True)
     await desk.do(Place(order(1)))
