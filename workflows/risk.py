@@ -69,13 +69,13 @@ class RiskGuard:
     @workflow.update
     async def trip(self, command: RiskCommand) -> GuardStatus:
         """Open the breaker of a scope, until somebody resets it: no run below opens anything."""
-        await calls.move_breaker("trip", command)
+        await calls.trip(command)
         return self._status
 
     @workflow.update
     async def reset(self, command: RiskCommand) -> GuardStatus:
         """Close the breaker of a scope, or end the storm of the `monitor`."""
-        await calls.move_breaker("reset", command)
+        await calls.reset(command)
         return self._status
 
     @trip.validator
