@@ -1,18 +1,17 @@
 """The activities of one account as Temporal calls them. Thin: the desks do the work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.account import AccountDesk
 from activities.clock import utc_now
+from activities.executing import as_failures, beating
 from activities.feed import Feed
 from activities.messages import (
     Books,
@@ -29,13 +28,9 @@ from activities.orders import OrderDesk
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
 from activities.store.records import OPEN, RunStatus
-from domain.errors import RateLimitedError, TradingError
 from domain.grid.events import GridEvent, Resynced
 from domain.money import Instrument
 from domain.ports import Venue
-
-_BEAT: Final = 0.25
-T = TypeVar("T")
 
 
 class RunActivities:
@@ -80,10 +75,10 @@ class RunActivities:
     @activity.defn(name="prepare")
     async def prepare(self, asked: PrepareInput) -> Prepared:
         """Open the books of a run and return its instrument and the last price."""
-        async with _as_failures():
+        async with as_failures():
             await self._ensure_feed()
             await self._close_dead(asked.run_id)
-            return await _beating(self._books.prepare(asked.run_id, asked.tag, asked.spec))
+            return await beating(self._books.prepare(asked.run_id, asked.tag, asked.spec))
 
     async def _close_dead(self, run_id: str) -> None:
         """Close the books of runs that ended without doing so: terminated by hand, or lost."""
@@ -107,12 +102,12 @@ class RunActivities:
 
         Tried until it works, whatever hinders it: a run that failed would leave its orders alone.
         """
-        async with _as_failures(for_good=False):
+        async with as_failures(for_good=False):
             if asked.watch is not None:
                 run = asked.run
                 await self._books.watch(run.run_id, run.run_id, run.tag, asked.watch)
             instrument = await self._instrument(asked.run)
-            return await _beating(self._orders.submit(instrument, asked.actions))
+            return await beating(self._orders.submit(instrument, asked.actions))
 
     async def _instrument(self, run: RunKey) -> Instrument:
         known = self._instruments.get(run.tag)
@@ -124,35 +119,35 @@ class RunActivities:
     @activity.defn(name="resync")
     async def resync(self, run: RunKey) -> Resynced:
         """Back-fill the ledger and return the orders of the run as the venue shows them."""
-        async with _as_failures():
-            return await _beating(self._books.resync(run.run_id, run.symbol, run.tag))
+        async with as_failures():
+            return await beating(self._books.resync(run.run_id, run.symbol, run.tag))
 
     @activity.defn(name="settle")
     async def settle(self, asked: SettleInput) -> list[GridEvent]:
         """Put into the books what came of a comparison of positions. Safe to repeat."""
-        async with _as_failures(for_good=False):
+        async with as_failures(for_good=False):
             return await self._books.settle(asked.run.run_id, asked.run.symbol, asked.actions)
 
     @activity.defn(name="restore")
     async def restore(self, asked: RestoreInput) -> None:
         """Tell a lost ledger of a run, and the feed what to watch for it; tried until it works."""
-        async with _as_failures(for_good=False):
-            await _beating(self._books.restore(asked))
+        async with as_failures(for_good=False):
+            await beating(self._books.restore(asked))
             if asked.watch is not None:
                 await self._books.watch(asked.run_id, asked.run_id, asked.tag, asked.watch)
 
     @activity.defn(name="finish")
     async def finish(self, run: RunKey) -> Books | None:
         """Close the books of a run; tried until it works."""
-        async with _as_failures(for_good=False):
-            books = await _beating(self._books.finish(run.run_id, run.symbol))
+        async with as_failures(for_good=False):
+            books = await beating(self._books.finish(run.run_id, run.symbol))
             self._instruments.pop(run.tag, None)
             return books
 
     @activity.defn(name="note")
     async def note(self, asked: NoteInput) -> None:
         """Put a command into the audit log."""
-        async with _as_failures():
+        async with as_failures():
             await self._books.note(asked.run_id, asked.command, asked.who, asked.why, asked.after)
 
     @activity.defn(name="stream")
@@ -169,7 +164,7 @@ class RunActivities:
             deliver=self._deliver,
             session=session,
         )
-        await _beating(feed.run(), hand_over=True)
+        await beating(feed.run(), hand_over=True)
 
     async def _deliver(self, workflow_id: str, batch: FeedBatch) -> bool:
         """Signal until the server has it: the same batch again is noticed and dropped."""
@@ -186,45 +181,3 @@ class RunActivities:
                 pause = min(2 * pause, timedelta(seconds=2))
             else:
                 return True
-
-
-async def _beating(work: Coroutine[Any, Any, T], *, hand_over: bool = False) -> T:
-    """Run *work* with heartbeats from a task of their own: a quiet market is not a dead process.
-
-    With *hand_over* it is broken off when this worker is told to stop.
-    """
-    if activity.info().is_local:
-        return await work
-    task = asyncio.create_task(work)
-    try:
-        while not task.done():
-            activity.heartbeat()
-            await asyncio.wait({task}, timeout=_BEAT)
-            if hand_over and activity.is_worker_shutdown():
-                raise ApplicationError(
-                    "this worker stops, another takes over",
-                    type="Handover",
-                    category=ApplicationErrorCategory.BENIGN,
-                )
-        return await task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _as_failures(*, for_good: bool = True) -> AsyncIterator[None]:
-    """Translate our errors for Temporal: their class decides whether a retry makes sense.
-
-    Unless nothing may fail *for_good*; then a person mends the cause, and the next retry succeeds.
-    """
-    try:
-        yield
-    except RateLimitedError as error:
-        raise ApplicationError(
-            str(error), type=type(error).__name__, next_retry_delay=error.retry_after
-        ) from error
-    except TradingError as error:
-        raise ApplicationError(
-            str(error), type=type(error).__name__, non_retryable=error.permanent and for_good
-        ) from error

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DataConverter
 
-from activities.messages import Books, FeedBatch, Prepared
+from activities.messages import Books, FeedBatch, Prepared, RiskCommand
 from domain.grid.events import GridEvent, Resynced
 from domain.grid.spec import GridSpec
-from workflows.messages import Command, GridRunInput, ReconfigureGrid, StopGrid
+from domain.risk.monitor import Verdict
+from workflows.messages import Command, GridRunInput, GuardStatus, ReconfigureGrid, StopGrid
 
 _SHARED: Final = PydanticPayloadConverter()
 
@@ -41,6 +42,9 @@ _READ: Final[tuple[Any, ...]] = (
     Command,
     StopGrid,
     ReconfigureGrid,
+    GuardStatus,
+    RiskCommand,
+    Verdict,
 )
 
 

@@ -1,6 +1,6 @@
 """The one place where ports meet what stands behind them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,15 @@ from domain.ports import Venue
 from workers.converter import DATA_CONVERTER
 from workers.settings import Settings
 from workers.venues import open_venue
-from workflows.names import FEED_RUN, account_queue, feed_workflow_id
+from workflows.messages import GuardStatus
+from workflows.names import (
+    FEED_RUN,
+    RISK_GUARD,
+    RISK_GUARD_ID,
+    SERVICES_QUEUE,
+    account_queue,
+    feed_workflow_id,
+)
 
 #: A workflow task that a dead worker holds is given to another one after this long.
 TASK_TIMEOUT: Final = timedelta(seconds=3)
@@ -68,12 +76,14 @@ async def account_desks(settings: Settings, account: str, ledger: Ledger) -> Asy
 
 
 @asynccontextmanager
-async def all_desks(settings: Settings, ledger: Ledger) -> AsyncIterator[list[Desks]]:
-    """Yield the desks of every account that is set up."""
+async def all_desks(
+    settings: Settings, ledger: Ledger, accounts: Iterable[str]
+) -> AsyncIterator[list[Desks]]:
+    """Yield the desks of *accounts*; of no other one a key is read."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(account_desks(settings, account, ledger))
-            for account in sorted(settings.accounts)
+            for account in sorted(accounts)
         ]
 
 
@@ -121,6 +131,19 @@ async def ensure_feed(client: Client, account: str) -> None:
         task_timeout=TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=f"Streams of account {account}",
+    )
+
+
+async def ensure_guard(client: Client) -> None:
+    """Start the guard of the deployment unless it runs already."""
+    await client.start_workflow(
+        RISK_GUARD,
+        GuardStatus(),
+        id=RISK_GUARD_ID,
+        task_queue=SERVICES_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="Guard of the market",
     )
 
 
