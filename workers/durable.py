@@ -23,6 +23,7 @@ from workers.wiring import (
     ensure_feed,
     workflow_runner,
 )
+from workflows.exit import EmergencyExit
 from workflows.feed import FeedRun
 from workflows.grid import GridRun
 from workflows.names import account_queue
@@ -36,7 +37,7 @@ def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) 
     return Worker(
         client,
         task_queue=account_queue(desks.account),
-        workflows=[grid, FeedRun],
+        workflows=[grid, FeedRun, EmergencyExit],
         activities=activities_of(desks, client).all(),
         workflow_runner=workflow_runner(),
         # Temporal's own guess reads the code of all modules again, which takes seconds.
