@@ -25,7 +25,7 @@ from domain.risk.emergency import Alarm, Danger, Urgency, assess
 from domain.risk.scope import Scope, ScopeKind
 
 #: Who asks for the exit then.
-_GUARD: Final = "guard"
+_WATCH: Final = "danger watch"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -86,10 +86,10 @@ class DangerWatch:
         known = await self._exits.of([run.run_id for run in runs])
         staying = [run for run in runs if run.run_id not in known or known[run.run_id].ended]
         if staying and halted is not None:
-            await self._risk.trip(halted, _GUARD, alarm.why)
+            await self._risk.trip(halted, _WATCH, alarm.why)
         for run in staying:
             _log.critical("run %s leaves: %s", run.run_id, alarm.why)
-            await self._exits.ask(run, _GUARD, alarm.why)
+            await self._exits.ask(run, _WATCH, alarm.why)
 
 
 def _largest(runs: Sequence[Run], held: dict[str, tuple[Position, ...]]) -> Sequence[Run]:

@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.calling import as_failures, beating
+from activities.executing import as_failures, beating
 from activities.leaving import LeavingDesk
 from activities.messages import Books, LeavingBegun, LeavingInput
 from domain.risk.leaving_events import LeavingEvent

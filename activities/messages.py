@@ -74,6 +74,18 @@ class NoteInput:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskCommand:
+    """Open or close a breaker, or end the storm of the market monitor; for the audit log, too.
+
+    `scope` is `overall`, `account NAME`, `run NAME` or, to reset only, `monitor`.
+    """
+
+    scope: str
+    why: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FeedBatch:
     """One signal of the feed to a run. Sent until it is taken, so it may come twice; never swapped.
 

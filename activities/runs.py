@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.account import OPEN, AccountDesk
-from activities.calling import as_failures, beating
 from activities.clock import utc_now
+from activities.executing import as_failures, beating
 from activities.exit_runs import ExitActivities, is_over
 from activities.exits import Exits
 from activities.feed import Feed

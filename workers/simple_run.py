@@ -9,7 +9,7 @@ What it missed meanwhile it asks the venue for, as after any lost connection.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self, TypeVar
@@ -143,9 +143,10 @@ class SimpleRun:
         self._idle.clear()
         self._news.set()
 
-    async def run(self) -> GridResult | None:
+    async def run(self, *beside: Callable[[], Coroutine[Any, Any, None]]) -> GridResult | None:
         """Run until the grid has ended; None if told to leave before. To be called once.
 
+        What runs *beside* it is canceled with it, and must not end before.
         Raises StoreUnavailableError or CorruptCheckpointError if a state could not be committed;
         nothing of what it had decided was sent then.
         """
@@ -161,7 +162,7 @@ class SimpleRun:
             watches=self._watches,
             clock=self._clock,
         )
-        work = [self._whole(), feed.run(), self._reconcile_for_ever()]
+        work = [self._whole(), feed.run(), self._reconcile_for_ever(), *(each() for each in beside)]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

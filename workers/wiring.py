@@ -1,6 +1,6 @@
 """The one place where ports meet what stands behind them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,10 +24,13 @@ from domain.risk.way_out import WayOut
 from workers.converter import DATA_CONVERTER
 from workers.settings import Settings
 from workers.venues import open_venue
-from workflows.messages import ExitInput
+from workflows.messages import ExitInput, GuardStatus
 from workflows.names import (
     EMERGENCY_EXIT,
     FEED_RUN,
+    RISK_GUARD,
+    RISK_GUARD_ID,
+    SERVICES_QUEUE,
     account_queue,
     exit_workflow_id,
     feed_workflow_id,
@@ -74,12 +77,14 @@ async def account_desks(settings: Settings, account: str, ledger: Ledger) -> Asy
 
 
 @asynccontextmanager
-async def all_desks(settings: Settings, ledger: Ledger) -> AsyncIterator[list[Desks]]:
-    """Yield the desks of every account that is set up."""
+async def all_desks(
+    settings: Settings, ledger: Ledger, accounts: Iterable[str]
+) -> AsyncIterator[list[Desks]]:
+    """Yield the desks of *accounts*; of no other one a key is read."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(account_desks(settings, account, ledger))
-            for account in sorted(settings.accounts)
+            for account in sorted(accounts)
         ]
 
 
@@ -144,6 +149,19 @@ async def start_exit(client: Client, way: WayOut) -> None:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             static_summary=f"Emergency exit of {way.run_id}: {way.why}"[:200],
         )
+
+
+async def ensure_guard(client: Client) -> None:
+    """Start the guard of the deployment unless it runs already."""
+    await client.start_workflow(
+        RISK_GUARD,
+        GuardStatus(),
+        id=RISK_GUARD_ID,
+        task_queue=SERVICES_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="Guard of the market",
+    )
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:

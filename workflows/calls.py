@@ -5,11 +5,14 @@ sandbox. A local activity is re-run after a crash with its attempt count back at
 here is safe to repeat; that rests on client order ids and send markers, never on the attempt.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, cast
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.messages import (
     Books,
@@ -18,6 +21,7 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RiskCommand,
     RunKey,
     SubmitInput,
 )
@@ -113,6 +117,37 @@ async def note(asked: NoteInput) -> None:
     await workflow.execute_local_activity(
         "note", asked, start_to_close_timeout=_CALL, retry_policy=_SOON
     )
+
+
+async def trip(asked: RiskCommand) -> None:
+    """Open a breaker in the ledger; refused with a sentence for people."""
+    with _refusals():
+        await workflow.execute_activity("trip", asked, **_of_risk(asked))
+
+
+async def reset(asked: RiskCommand) -> None:
+    """Close a breaker, or end the storm of the monitor; refused with a sentence for people."""
+    with _refusals():
+        await workflow.execute_activity("reset", asked, **_of_risk(asked))
+
+
+def _of_risk(asked: RiskCommand) -> "workflow.ActivityConfig":
+    return {
+        "start_to_close_timeout": _CALL,
+        "retry_policy": _SOON,
+        "summary": asked.scope,
+    }
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Let people read why an activity refused, and not that one did."""
+    try:
+        yield
+    except ActivityError as error:
+        if isinstance(error.__cause__, ApplicationError):
+            raise error.__cause__ from None
+        raise
 
 
 # --- emergency exits: none of these is local, see workflows/exit.py

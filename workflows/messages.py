@@ -16,6 +16,7 @@ from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.grid.state import GridState
 from domain.grid.watch import Watch
 from domain.risk.leaving import Leaving
+from domain.risk.monitor import Verdict
 from domain.risk.way_out import Debt, WayOut
 
 
@@ -77,6 +78,13 @@ class Command:
 
     by: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardStatus:
+    """What the market monitor said last; None: nothing since the guard began, or there is none."""
+
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)

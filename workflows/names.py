@@ -7,6 +7,11 @@ from temporalio.common import SearchAttributeKey
 GRID_RUN: Final = "GridRun"
 FEED_RUN: Final = "FeedRun"
 EMERGENCY_EXIT: Final = "EmergencyExit"
+RISK_GUARD: Final = "RiskGuard"
+#: The one guard of a deployment.
+RISK_GUARD_ID: Final = "risk-guard"
+#: The task queue of what needs no keys of any account.
+SERVICES_QUEUE: Final = "services"
 
 STRATEGY: Final = SearchAttributeKey.for_keyword("OpensqtStrategy")
 SYMBOL: Final = SearchAttributeKey.for_keyword("OpensqtSymbol")

@@ -107,8 +107,8 @@ async def test_near_liquidation_the_runs_on_that_symbol_leave_once(scene: Scene)
     assert await scene.phase(WHOLE) == "closed"
     trail = await scene.desk.ledger.audit_trail("a run")
     assert [(each.command, each.who) for each in trail] == [
-        ("exit asked", "guard"),
-        ("breaker open", "guard"),
+        ("exit asked", "danger watch"),
+        ("breaker open", "danger watch"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""How activities run work for Temporal: with heartbeats, and with our errors as it reads them."""
+"""How activities of Temporal do their work: with heartbeats, and with errors it understands."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
