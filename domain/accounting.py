@@ -3,8 +3,9 @@
     grid profit + floating + funding - fees - transfers = change in equity
 
 Fills are attributed by decoding their client order id: the key is the slot's entry price in ticks.
-A fill that closes the whole run (`CLOSE_*`, key 0) trades back what all slots hold as one: it is
-merged onto slot 0 for that, just as the engine merges it before it closes.
+A fill that closes the whole run (`CLOSE_*`, key 0, or `LEAVE_*` of an emergency exit) trades back
+what all slots hold as one: it is merged onto slot 0 for that, just as the engine merges it before
+it closes.
 
 A correction is a piece of the position that came from nowhere, or went there, at a price: profit is
 taken at that price, and base that is gone from a spot account is a transfer worth as much.
@@ -243,9 +244,10 @@ class _Books:
     def add(self, fill: Fill, order: OrderKey) -> None:
         self._fills += 1
         self._volume = add(self._volume, self._instrument.notional(fill.price, fill.quantity))
-        if order.purpose in _CLOSES and order.key == WHOLE_RUN:
+        slot = WHOLE_RUN if order.purpose.leaves else order.key
+        if slot == WHOLE_RUN and (order.purpose.leaves or order.purpose in _CLOSES):
             self._merge()
-        self._trade(order.key, fill)
+        self._trade(slot, fill)
 
     def correct(self, correction: Correction) -> None:
         held = {key: slot.holding.lots for key, slot in self._slots.items()}

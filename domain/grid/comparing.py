@@ -46,7 +46,7 @@ def compared(
         return state, (state.correcting,)
     if event.position is None or event.mark is None or event.asked_at is None:
         return state, ()
-    if moved or state.closing is not None or any(o.unknown or not o.rank for o in state.working()):
+    if moved or _is_unsettled(state):
         return state, ()
     known = belief(state)
     verdict = judge(known.instrument, known.held, event.position)
@@ -62,6 +62,12 @@ def compared(
         return state, ()
     first = not before.confirmed
     return _confirmed(replace(state, doubt=replace(before, confirmed=True)), verdict, event, first)
+
+
+def _is_unsettled(state: GridState) -> bool:
+    """Return whether the run cannot know what it holds: by an order of its own, or of an exit."""
+    doubtful = any(order.unknown or not order.rank for order in state.working())
+    return doubtful or state.closing is not None or state.handed_over
 
 
 def is_in_doubt(state: GridState) -> bool:
