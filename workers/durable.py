@@ -28,6 +28,7 @@ from workers.wiring import (
     ensure_guard,
     workflow_runner,
 )
+from workflows.exit import EmergencyExit
 from workflows.feed import FeedRun
 from workflows.grid import GridRun
 from workflows.names import RISK_GUARD_ID, SERVICES_QUEUE, account_queue
@@ -41,7 +42,7 @@ def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) 
     return _worker(
         client,
         account_queue(desks.account),
-        [grid, FeedRun],
+        [grid, FeedRun, EmergencyExit],
         activities_of(desks, client).all(),
     )
 
