@@ -66,6 +66,7 @@ class Notices:
 
     async def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Note what came of orders of one run."""
+        await self._risk.alerts.refused(self._account, outcomes)
         poor = [
             each
             for each in outcomes
@@ -89,8 +90,9 @@ class Notices:
 
     # --- streams -----------------------------------------------------------------------------
 
-    async def streams(self, silent_since: datetime | None) -> None:
-        """Note since when the streams are lost; None: they are live."""
+    async def streams(self, silent_since: datetime | None, why: str = "") -> None:
+        """Note since when the streams are lost, and why; None: they are live."""
+        await self._risk.alerts.streams(self._account, silent_since, why)
         feed = f"the feed of account {self._account}"
         try:
             known = (await self._risk.known([self._scope])).breakers[self._scope]

@@ -194,7 +194,7 @@ class SimpleRun:
         orders: list[GridAction] = []
         for action in actions:
             if isinstance(action, Alert):
-                _log.warning("%s: %s", self.run_id, action.message)
+                await self._desks.risk.alerts.of_engine(self.run_id, [action])
             elif isinstance(action, Resync):
                 self._start_resync()
             else:

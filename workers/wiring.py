@@ -24,6 +24,8 @@ from workers.settings import Settings
 from workers.venues import open_venue
 from workflows.messages import GuardStatus
 from workflows.names import (
+    ALERT_RUN,
+    ALERT_RUN_ID,
     FEED_RUN,
     RISK_GUARD,
     RISK_GUARD_ID,
@@ -141,6 +143,19 @@ async def ensure_guard(client: Client) -> None:
         task_timeout=TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary="Guard of the market",
+    )
+
+
+async def ensure_services(client: Client) -> None:
+    """Start what runs once in a deployment unless it runs already: guard and delivery of alerts."""
+    await ensure_guard(client)
+    await client.start_workflow(
+        ALERT_RUN,
+        id=ALERT_RUN_ID,
+        task_queue=SERVICES_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="Delivery of alerts",
     )
 
 

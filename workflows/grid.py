@@ -7,6 +7,7 @@ that the order of decisions does not depend on how signals happen to be batched.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -52,6 +53,7 @@ ROLL_AT: Final = 400
 #: A run that is due to roll, and was kept from it, tries again after this long.
 ROLL_WITHIN: Final = timedelta(milliseconds=100)
 MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
+_ALERTS: Final = "alerts"
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
 #: An order of unknown outcome is looked up again after this long, and while nobody can tell, after
@@ -166,21 +168,26 @@ class GridRun:
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
+        alerts: list[Alert] = []
         for action in actions:
             if isinstance(action, Alert):
-                workflow.logger.warning("%s: %s", self._run_id, action.message)
+                alerts.append(action)
             elif isinstance(action, Resync):
                 self._start_resync()
             else:
                 orders.append(action)
         changed = self._watch_to_tell()
-        if not orders and changed is None:
+        if not orders and changed is None and not self._submits(alerts):
             return []
-        asked = SubmitInput(self._key(), tuple(orders), changed)
+        asked = SubmitInput(self._key(), tuple(orders), changed, tuple(alerts))
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
         return outcomes
+
+    def _submits(self, alerts: Sequence[Alert]) -> bool:
+        """Return whether alerts alone are submitted: once they were only logged."""
+        return bool(alerts) and workflow.patched(_ALERTS)
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
