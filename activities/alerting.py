@@ -1,9 +1,10 @@
-"""What people should hear of and no risk event tells: words of engines, refusals, lost streams.
+"""What people should hear of and no risk event tells: words of engines, and lost streams.
 
 To tell must never hinder trading: what cannot be put into the outbox is logged, and that is all.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,13 +14,11 @@ from activities.store.ledger import Ledger
 from activities.store.records import NewAlert
 from domain.errors import StoreError
 from domain.grid.events import Alert, AlertLevel
-from domain.orders import Outcome, Refusal, RefusalReason
 
 #: Streams that are lost for so long are no hiccup.
 PERSISTENT: Final = timedelta(minutes=1)
-#: Refusals that are no news: our own gate's are told by what closed it, and a post-only order that
-#: would trade, or one that is gone, is everyday.
-_EVERYDAY: Final = (RefusalReason.RISK, RefusalReason.WOULD_CROSS, RefusalReason.ABSENT)
+#: Numbers and ids: what differs only in them is said again, not news.
+_NUMBERS: Final = re.compile(r"[\w.\-]*\d[\w.\-]*")
 _log: Final = logging.getLogger(__name__)
 
 
@@ -35,20 +34,8 @@ class AlertDesk:
     async def of_engine(self, run_id: str, alerts: Sequence[Alert]) -> None:
         """Tell what the engine of a run has to say."""
         for each in alerts:
-            key = f"run {run_id}: {each.message}"
+            key = f"run {run_id}: {_NUMBERS.sub('#', each.message)}"
             await self._tell(each.level, key, f"run {run_id}: {each.message}", {"run": run_id})
-
-    async def refused(self, account: str, outcomes: Sequence[Outcome]) -> None:
-        """Tell of orders that the venue refused; of one each for the same reason."""
-        told = {
-            each.reason: each
-            for each in outcomes
-            if isinstance(each, Refusal) and each.reason not in _EVERYDAY
-        }
-        for reason, each in told.items():
-            message = f"account {account}: the venue refused an order ({reason}): {each.message}"
-            fields = {"account": account, "client_id": each.client_id}
-            await self._tell(AlertLevel.WARNING, f"refused {account} {reason}", message, fields)
 
     async def streams(self, account: str, lost_since: datetime | None, why: str = "") -> None:
         """Tell that the streams of *account* are lost, that they still are, or are back (None)."""

@@ -32,7 +32,8 @@ _TELLTALE: Final = 5
 
 # What the library logs may name an address; what it has to say comes back with each call.
 logging.getLogger("apprise").propagate = False
-logging.getLogger("apprise").addHandler(logging.NullHandler())
+# Below that, what fetches an address would tell it where everything is logged.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)

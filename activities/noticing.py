@@ -66,7 +66,6 @@ class Notices:
 
     async def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Note what came of orders of one run."""
-        await self._risk.alerts.refused(self._account, outcomes)
         poor = [
             each
             for each in outcomes
