@@ -230,8 +230,11 @@ class GridRun:
         try:
             prepared = await calls.prepare(PrepareInput(self._run_id, self._tag, spec))
         except (ActivityError, asyncio.CancelledError) as error:
-            if is_cancelled_exception(error):
+            # A try that was under way may have failed by itself when the cancel came.
+            task = asyncio.current_task()
+            if is_cancelled_exception(error) or (task is not None and task.cancelling()):
                 await asyncio.shield(calls.finish(RunKey(self._run_id, self._tag, spec.symbol)))
+                raise asyncio.CancelledError from error
             if isinstance(error.__cause__, ApplicationError):  # what a person has to read
                 raise error.__cause__ from None
             raise
