@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.account import OPEN
 from activities.clock import utc_now
 from activities.exits import Exits
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
+from activities.store.records import OPEN
 from domain.risk.breaker import BreakerState, Phase
 from domain.risk.monitor import Verdict
 from domain.risk.monitor_spec import MonitorSpec
