@@ -4,12 +4,12 @@ To tell must never hinder trading: what cannot be put into the outbox is logged,
 """
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from activities.clock import utc_now
+from activities.store.alerts import gist
 from activities.store.ledger import Ledger
 from activities.store.records import NewAlert
 from domain.errors import StoreError
@@ -17,8 +17,6 @@ from domain.grid.events import Alert, AlertLevel
 
 #: Streams that are lost for so long are no hiccup.
 PERSISTENT: Final = timedelta(minutes=1)
-#: Numbers and ids: what differs only in them is said again, not news.
-_NUMBERS: Final = re.compile(r"[\w.\-]*\d[\w.\-]*")
 _log: Final = logging.getLogger(__name__)
 
 
@@ -34,7 +32,7 @@ class AlertDesk:
     async def of_engine(self, run_id: str, alerts: Sequence[Alert]) -> None:
         """Tell what the engine of a run has to say."""
         for each in alerts:
-            key = f"run {run_id}: {_NUMBERS.sub('#', each.message)}"
+            key = f"run {run_id}: {gist(each.message)}"
             await self._tell(each.level, key, f"run {run_id}: {each.message}", {"run": run_id})
 
     async def streams(self, account: str, lost_since: datetime | None, why: str = "") -> None:

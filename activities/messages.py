@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from domain.grid.events import Alert, GridAction, GridEvent
+from domain.grid.events import Alert, BookAction, GridAction, GridEvent
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
 from domain.money import Instrument, Price
+from domain.risk.leaving import Leaving
+from domain.risk.leaving_events import LeavingAction
+from domain.risk.way_out import WayOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,27 @@ class SubmitInput:
     actions: tuple[GridAction, ...]
     watch: Watch | None = None
     alerts: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SettleInput:
+    """What came of comparing a run's position, to be put into its books, in order."""
+
+    run: RunKey
+    actions: tuple[BookAction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreInput:
+    """A run that lives and is in no ledger; *watch* is for its feed, if that reads the ledger."""
+
+    run_id: str
+    tag: str
+    symbol: str
+    spec: GridSpec
+    instrument: Instrument
+    kind: str = "grid"
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +120,20 @@ class FeedBatch:
     session: str
     number: int
     events: tuple[GridEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingBegun:
+    """The first step of a way out: what is open, and what to do about it."""
+
+    state: Leaving
+    actions: tuple[LeavingAction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingInput:
+    """What a way out wants done, in order, in the state that intends it."""
+
+    way: WayOut
+    state: Leaving
+    actions: tuple[LeavingAction, ...] = ()

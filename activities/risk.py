@@ -152,6 +152,11 @@ class RiskDesk:
         view = RiskView(verdict, breakers, {run_id: None})
         return standing(view, run_id, account, now, valid_for)
 
+    async def stored(self, name: str) -> Any:
+        """Return what is stored beside the breakers under *name*; None: nothing yet."""
+        _, found = await self._ledger.look_at_risk([name])
+        return (found or {}).get(name)
+
     # --- breakers ----------------------------------------------------------------------------
 
     async def tell(self, told: Sequence[Scope], *events: BreakerEvent) -> None:

@@ -9,32 +9,41 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.account import OPEN, AccountDesk
+from activities.account import AccountDesk
 from activities.clock import utc_now
 from activities.executing import as_failures, beating
+from activities.exit_runs import ExitActivities, is_over
+from activities.exits import Exits
 from activities.feed import Feed
+from activities.leaving import LeavingDesk
 from activities.messages import (
     Books,
     FeedBatch,
     NoteInput,
     Prepared,
     PrepareInput,
+    RestoreInput,
     RunKey,
+    SettleInput,
     SubmitInput,
 )
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import RunStatus
+from activities.store.records import OPEN, RunStatus
 from domain.grid.events import GridEvent, Resynced
 from domain.money import Instrument
 from domain.ports import Venue
+from domain.risk.way_out import WayOut
+
+#: Starts the emergency exit of a run, unless it was started before.
+StartExit = Callable[[WayOut], Awaitable[None]]
 
 
 class RunActivities:
     """What the workflows of one account may ask for. Imports no venue library."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it works with
         self,
         account: str,
         venue: Venue,
@@ -45,6 +54,7 @@ class RunActivities:
         *,
         client: Client,
         ensure_feed: Callable[[], Awaitable[None]],
+        start_exit: StartExit,
     ) -> None:
         self._account = account
         self._venue = venue
@@ -54,12 +64,26 @@ class RunActivities:
         self._risk = risk
         self._client = client
         self._ensure_feed = ensure_feed
+        self._start_exit = start_exit
+        self._exits = Exits(ledger, risk)
+        self._leaving = LeavingDesk(venue, orders, books, self._exits, lambda w: is_over(client, w))
         #: By run tag: what a run counts in was fixed at its start, and need not travel each time.
         self._instruments: dict[str, Instrument] = {}
 
     def all(self) -> list[Callable[..., Awaitable[Any]]]:
         """Return the activities for a worker."""
-        return [self.prepare, self.submit, self.resync, self.finish, self.note, self.stream]
+        exits = ExitActivities(self._leaving, self._client)
+        return [
+            self.prepare,
+            self.submit,
+            self.resync,
+            self.settle,
+            self.restore,
+            self.finish,
+            self.note,
+            self.stream,
+            *exits.all(),
+        ]
 
     @activity.defn(name="prepare")
     async def prepare(self, asked: PrepareInput) -> Prepared:
@@ -82,6 +106,9 @@ class RunActivities:
             else:
                 if told.status is WorkflowExecutionStatus.RUNNING:
                     continue
+            way = (await self._exits.of([run.run_id])).get(run.run_id)
+            if way is not None and not way.ended:  # that one closes them
+                continue
             activity.logger.warning("run %s has ended without closing its books", run.run_id)
             await self._ledger.close_run(run.run_id, utc_now(), RunStatus.FAILED)
 
@@ -112,6 +139,20 @@ class RunActivities:
         async with as_failures():
             return await beating(self._books.resync(run.run_id, run.symbol, run.tag))
 
+    @activity.defn(name="settle")
+    async def settle(self, asked: SettleInput) -> list[GridEvent]:
+        """Put into the books what came of a comparison of positions. Safe to repeat."""
+        async with as_failures(for_good=False):
+            return await self._books.settle(asked.run.run_id, asked.run.symbol, asked.actions)
+
+    @activity.defn(name="restore")
+    async def restore(self, asked: RestoreInput) -> None:
+        """Tell a lost ledger of a run, and the feed what to watch for it; tried until it works."""
+        async with as_failures(for_good=False):
+            await beating(self._books.restore(asked))
+            if asked.watch is not None:
+                await self._books.watch(asked.run_id, asked.run_id, asked.tag, asked.watch)
+
     @activity.defn(name="finish")
     async def finish(self, run: RunKey) -> Books | None:
         """Close the books of a run; tried until it works."""
@@ -138,9 +179,18 @@ class RunActivities:
             self._orders,
             self._risk,
             deliver=self._deliver,
+            leave=self._leave,
             session=session,
         )
         await beating(feed.run(), hand_over=True)
+
+    async def _leave(self, way: WayOut) -> bool:
+        try:
+            await self._start_exit(way)
+        except RPCError as error:
+            activity.logger.warning("the exit of %s cannot be started yet: %s", way.run_id, error)
+            return False
+        return True
 
     async def _deliver(self, workflow_id: str, batch: FeedBatch) -> bool:
         """Signal until the server has it: the same batch again is noticed and dropped."""

@@ -31,6 +31,7 @@ from workers.wiring import (
     workflow_runner,
 )
 from workflows.alerts import AlertRun
+from workflows.exit import EmergencyExit
 from workflows.feed import FeedRun
 from workflows.grid import GridRun
 from workflows.names import RISK_GUARD_ID, SERVICES_QUEUE, account_queue
@@ -44,7 +45,7 @@ def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) 
     return _worker(
         client,
         account_queue(desks.account),
-        [grid, FeedRun],
+        [grid, FeedRun, EmergencyExit],
         activities_of(desks, client).all(),
     )
 

@@ -6,6 +6,7 @@ Every function takes a connection; the transaction is the caller's.
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from domain.grid.events import AlertLevel
 QUIET: Final = timedelta(minutes=5)
 #: What nobody could be told within this time is no news any more; it stays in the list.
 STALE: Final = timedelta(days=1)
+_NUMBERS: Final = re.compile(r"[\w.\-]*\d[\w.\-]*")
 _log: Final = logging.getLogger(__name__)
 _LOUDNESS: Final[Mapping[AlertLevel, int]] = {
     AlertLevel.INFO: logging.INFO,
@@ -28,6 +30,11 @@ _LOUDNESS: Final[Mapping[AlertLevel, int]] = {
     AlertLevel.ERROR: logging.ERROR,
     AlertLevel.CRITICAL: logging.CRITICAL,
 }
+
+
+def gist(words: str) -> str:
+    """Return *words* as a key: what differs in numbers and ids only is said again, not news."""
+    return _NUMBERS.sub("#", words)
 
 
 def add(connection: Connection, new: NewAlert) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from activities.store.alerts import gist
 from activities.store.records import NewAlert, RiskEvent
 from domain.grid.events import AlertLevel
 
@@ -15,7 +16,8 @@ def alert_of(event: RiskEvent) -> NewAlert:
     """Return *event* as an alert. What is not known here is a warning, and never nothing."""
     say = _SAY.get(event.kind.split(" ")[0], _other)
     level, key, message = say(event)
-    fields = {"account": event.account, "run": event.run_id or "", **_numbers(event.detail)}
+    numbers = _numbers(event.detail) if "cause" in event.detail else _values(event)
+    fields = {"account": event.account, "run": event.run_id or "", **numbers}
     told = {name: value for name, value in fields.items() if value}
     return NewAlert(event.at, level, key, message, told)
 
@@ -41,9 +43,9 @@ def _monitor(event: RiskEvent) -> _Said:
 
 
 def _exit(event: RiskEvent) -> _Said:
-    ended = event.kind == "exit ended"
-    level = AlertLevel.WARNING if ended else AlertLevel.CRITICAL
-    return level, f"exit {event.run_id}", _words("emergency exit", event)
+    level = AlertLevel.WARNING if event.kind == "exit ended" else AlertLevel.CRITICAL
+    words = _words(f"emergency {event.kind}", event)
+    return level, gist(words), words
 
 
 def _other(event: RiskEvent) -> _Said:
@@ -55,13 +57,20 @@ def _words(name: str, event: RiskEvent) -> str:
     of = f" of run {event.run_id}" if event.run_id else ""
     found = (str(event.detail[each]) for each in _SENTENCES if event.detail.get(each))
     sentence = next(found, "")
-    words = f"{event.kind if event.kind.startswith('exit ') else name}{of}"
-    return f"{words}: {sentence}" if sentence else words
+    return f"{name}{of}: {sentence}" if sentence else f"{name}{of}"
 
 
 def _numbers(detail: Mapping[str, Any]) -> dict[str, str]:
     cause, numbers = detail.get("cause"), detail.get("numbers") or {}
     return {**({"cause": str(cause)} if cause else {}), **{k: str(v) for k, v in numbers.items()}}
+
+
+def _values(event: RiskEvent) -> dict[str, str]:
+    """Return what else an event tells in one word, such as a symbol or a price."""
+    if event.kind.startswith("monitor"):
+        return {}
+    plain = {k: v for k, v in event.detail.items() if isinstance(v, str | int)}
+    return {name: str(value) for name, value in plain.items() if name not in _SENTENCES}
 
 
 #: By the first word of an event's kind.

@@ -8,19 +8,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.account import OPEN
 from activities.clock import utc_now
+from activities.exits import Exits
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
+from activities.store.records import OPEN
 from domain.risk.breaker import BreakerState, Phase
 from domain.risk.monitor import Verdict
 from domain.risk.monitor_spec import MonitorSpec
 from domain.risk.readings import Reading
 from domain.risk.scope import OVERALL, Scope, ScopeKind
 from domain.risk.standing import guard_halts
+from domain.risk.way_out import WayOut
 from workers.cli import reach
 from workers.cli.options import with_settings
-from workers.cli.output import console, put_json
+from workers.cli.output import console, number, put_json
 from workers.cli.tables import plain_table
 from workers.settings import Settings
 
@@ -33,6 +35,8 @@ class RunStanding:
     account: str
     halted: bool
     why: str
+    #: How far the run's exit is, if it is on its way out.
+    exit: WayOut | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,9 @@ async def status(*, settings: Settings, as_json: bool) -> None:
 async def _answer(settings: Settings, ledger: Ledger) -> RiskAnswer:
     desk = RiskDesk(ledger, settings.risk)
     runs = await ledger.runs(statuses=OPEN)
+    exits = await Exits(ledger, desk).of([run.run_id for run in runs])
     stands = [
-        RunStanding(run.run_id, run.account, found.halted, found.why)
+        RunStanding(run.run_id, run.account, found.halted, found.why, exits.get(run.run_id))
         for run in runs
         for found in [await desk.standing(run.run_id, run.account)]
     ]
@@ -123,7 +128,7 @@ def risk_table(answer: RiskAnswer) -> RenderableType:
     runs = _wrapping("run", "account", "openings", "why")
     for run in answer.runs:
         word = Text("halted", style="bold red") if run.halted else Text("allowed", style="green")
-        runs.add_row(run.name, run.account, word, run.why)
+        runs.add_row(run.name, run.account, word, _why(run))
     breakers = _wrapping("breaker", "phase", "since (UTC)", "by", "why")
     for line in answer.breakers:
         since = f"{line.since:%Y-%m-%d %H:%M:%S}" if line.since else ""
@@ -133,6 +138,15 @@ def risk_table(answer: RiskAnswer) -> RenderableType:
     if answer.monitor is not None:
         parts += [Text(""), *_monitor_parts(answer.monitor)]
     return Group(*parts)
+
+
+def _why(run: RunStanding) -> str:
+    way = run.exit
+    if way is None or way.ended:
+        return run.why
+    debt = way.debt
+    left = "not begun yet" if debt is None else f"{debt.phase}, {number(debt.base)} still open"
+    return f"LEAVING since {way.asked_at:%F %T} UTC ({left}); {run.why}"
 
 
 def _monitor_parts(line: MonitorLine) -> list[RenderableType]:

@@ -118,7 +118,9 @@ async def test_a_risk_event_that_nobody_foresaw_is_a_warning_and_never_nothing(u
     async with Ledger.open(url) as ledger:
         for kind, detail in (
             ("correction", {"why": "0.1 % was missing"}),
-            ("exit", {"message": "the venue refuses"}),
+            ("exit", {"message": "the venue refuses order a1"}),
+            ("exit", {"message": "the venue refuses order b2"}),
+            ("exit", {"message": "the venue is down"}),
             ("exit ended", {}),
         ):
             await ledger.record_risk_event(RiskEvent(NOW, kind, "main", "btc", detail))
@@ -126,6 +128,7 @@ async def test_a_risk_event_that_nobody_foresaw_is_a_warning_and_never_nothing(u
         fields = {"account": "main", "run": "btc"}
         assert told == [
             ("warning", "correction of run btc: 0.1 % was missing", fields),
-            ("critical", "emergency exit of run btc: the venue refuses", fields),
-            ("warning", "exit ended of run btc", fields),
+            ("critical", "emergency exit of run btc: the venue refuses order a1", fields),
+            ("critical", "emergency exit of run btc: the venue is down", fields),
+            ("warning", "emergency exit ended of run btc", fields),
         ]
