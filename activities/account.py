@@ -6,7 +6,7 @@ money adds up.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,29 +14,28 @@ from pydantic import TypeAdapter
 
 from activities.clock import utc_now
 from activities.looks import SharedLooks
-from activities.messages import Books, Prepared
+from activities.messages import Accepted, Books, ClearInput, Prepared
 from activities.noticing import Notices
+from activities.preflight import OVERLAP, Planned, Preflight, Report
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
 from activities.store.records import Watch as StoredWatch
 from domain.accounting import VenueView, residual
 from domain.errors import InvalidValueError, StoreUnavailableError
-from domain.grid.config import bind
+from domain.grid.config import GridConfig, bind, check_profit
 from domain.grid.events import Resynced
-from domain.grid.preview import preview
+from domain.grid.preview import worst_case
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
 from domain.market import AccountView
-from domain.money import EXACT, Instrument, MarketKind, Price
+from domain.money import Instrument, Price
 from domain.order_ids import decode
 from domain.ports import Venue
 from domain.risk.limits import reserve
+from domain.risk.preflight import overridden, refuse_unknown_names
 
-#: A venue's clock and ours differ, and its lists lag: each look reaches back this far.
-OVERLAP: Final = timedelta(seconds=60)
-#: What the ledger says of a run that may still trade.
-OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+_NOTHING: Final = Accepted()
 _WATCH: Final = TypeAdapter(Watch)
 
 
@@ -66,28 +65,36 @@ class AccountDesk:
         self._ledger = ledger
         self._clock = clock
         self._looks = SharedLooks(self._look)
+        self._preflight = Preflight(account, venue, ledger, self._risk.spec.preflight, clock)
 
-    async def prepare(self, run_id: str, tag: str, spec: GridSpec, kind: str = "grid") -> Prepared:
+    async def prepare(
+        self,
+        run_id: str,
+        tag: str,
+        spec: GridSpec,
+        kind: str = "grid",
+        accepted: Accepted = _NOTHING,
+    ) -> Prepared:
         """Open the books of a run; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol, the spec does not fit the
         instrument or does not earn its fees, the name was used before, or there is no room for the
-        run within the limits.
+        run within the limits; PreflightError if what the run needs is not in order.
         """
         instrument = await self._venue.instrument(spec.symbol)
-        price = await self._venue.last_price(spec.symbol)
+        price = (await self._venue.last_price(spec.symbol)).price
         known = await self._ledger.run(run_id)
         if known is not None and known.tag == tag:
-            return Prepared(known.instrument, price.price, known.venue)
+            return Prepared(known.instrument, price, known.venue)
         if known is not None:
             raise InvalidValueError(
                 f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
                 "choose another name"
             )
-        planned = preview(bind(spec, instrument), price.price)
-        view = await self._venue.account_view(spec.symbol, price.at)
-        await self._refuse_shared(spec, instrument, view)
-        opening = VenueView.of(instrument, view.balances, view.positions)
+        config = bind(spec, instrument)
+        check_profit(config, price)
+        found = await self.preflight(run_id, config, accepted=accepted)
+        opening = VenueView.of(instrument, found.seen.balances, found.seen.positions)
         run = Run(
             run_id,
             tag,
@@ -100,38 +107,53 @@ class AccountDesk:
             self._clock(),
             opening,
         )
-        full = await self._risk.admit(reserve(run_id, self._account, planned))
+        worst = worst_case(config, price)
+        asked = reserve(run_id, self._account, worst, leverage=found.leverage)
+        full = await self._risk.admit(asked)
         if full is not None:
             raise InvalidValueError(full)
         await self._ledger.open_run(run)
-        return Prepared(instrument, price.price, self._venue.name)
+        await self._note_overrides(run_id, found, accepted)
+        return Prepared(instrument, price, self._venue.name)
 
-    async def _refuse_shared(
-        self, spec: GridSpec, instrument: Instrument, view: AccountView
-    ) -> None:
-        """Raise InvalidValueError if the position of a perpetual would not be the run's alone.
+    async def clear(self, asked: ClearInput) -> None:
+        """Return if a run of ours may open anything again, for instance after a pause.
 
-        The venue nets everything an account does on it. Exits that may only reduce the net would be
-        refused while another run holds the opposite.
+        What it holds, and what rests of it, is its own. Raises PreflightError if what it needs is
+        not in order, and a VenueError if that cannot be found out now; nothing was changed then.
         """
-        if instrument.kind is not MarketKind.PERPETUAL:
-            return
-        where = f"{spec.symbol} on account {self._account}"
-        cure = "or set shared: true, and exits go without reduce-only"
-        for run in await self._ledger.runs(self._account, OPEN):
-            alone = not (spec.shared and run.spec.get("shared", False))
-            if run.symbol == spec.symbol and alone:
-                raise InvalidValueError(
-                    f"symbol: {where} is traded by run {run.run_id} already; stop that one first, "
-                    f"{cure} in both"
-                )
-        lots = sum(held.lots for held in view.positions if held.symbol == spec.symbol)
-        if lots and not spec.shared:
-            amount = EXACT.multiply(Decimal(lots), instrument.lot_size)
-            raise InvalidValueError(
-                f"symbol: there is a position of {amount} {instrument.base} in {where} that no run "
-                f"manages; close it first, {cure}"
+        run = await self._ledger.run(asked.run_id)
+        instrument = run.instrument if run else await self._venue.instrument(asked.spec.symbol)
+        config = bind(asked.spec, instrument)
+        found = await self.preflight(asked.run_id, config, asked.needs, asked.accepted)
+        await self._note_overrides(asked.run_id, found, asked.accepted)
+
+    async def preflight(
+        self,
+        run_id: str,
+        config: GridConfig,
+        needs: Mapping[str, Decimal] | None = None,
+        accepted: Accepted = _NOTHING,
+    ) -> Report:
+        """Return the report of a preflight that passed; raises as `clear`."""
+        refuse_unknown_names(accepted.names, [self._account])
+        found = await self._preflight.report(Planned(run_id, config, needs))
+        found.require(accepted.names)
+        return found
+
+    async def _note_overrides(self, run_id: str, found: Report, accepted: Accepted) -> None:
+        for check in overridden(found.checks, accepted.names):
+            entry = AuditEntry(
+                self._clock(),
+                accepted.by or "unknown",
+                "preflight",
+                f"accept {check.name}",
+                run_id,
+                {"found": check.found, "wanted": check.wanted},
+                None,
+                accepted.why,
             )
+            await self._ledger.audit(entry)
 
     async def instrument(self, run_id: str, symbol: str) -> Instrument:
         """Return the instrument of a run, as it was at its start; else as the venue tells it now.

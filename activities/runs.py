@@ -11,11 +11,12 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.account import OPEN, AccountDesk
+from activities.account import AccountDesk
 from activities.clock import utc_now
 from activities.feed import Feed
 from activities.messages import (
     Books,
+    ClearInput,
     FeedBatch,
     NoteInput,
     Prepared,
@@ -26,7 +27,7 @@ from activities.messages import (
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import RunStatus
+from activities.store.records import OPEN, RunStatus
 from domain.errors import RateLimitedError, TradingError
 from domain.grid.events import GridEvent, Resynced
 from domain.money import Instrument
@@ -64,7 +65,15 @@ class RunActivities:
 
     def all(self) -> list[Callable[..., Awaitable[Any]]]:
         """Return the activities for a worker."""
-        return [self.prepare, self.submit, self.resync, self.finish, self.note, self.stream]
+        return [
+            self.prepare,
+            self.clear,
+            self.submit,
+            self.resync,
+            self.finish,
+            self.note,
+            self.stream,
+        ]
 
     @activity.defn(name="prepare")
     async def prepare(self, asked: PrepareInput) -> Prepared:
@@ -72,7 +81,9 @@ class RunActivities:
         async with _as_failures():
             await self._ensure_feed()
             await self._close_dead(asked.run_id)
-            return await _beating(self._books.prepare(asked.run_id, asked.tag, asked.spec))
+            return await _beating(
+                self._books.prepare(asked.run_id, asked.tag, asked.spec, accepted=asked.accepted)
+            )
 
     async def _close_dead(self, run_id: str) -> None:
         """Close the books of runs that ended without doing so: terminated by hand, or lost."""
@@ -89,6 +100,12 @@ class RunActivities:
                     continue
             activity.logger.warning("run %s has ended without closing its books", run.run_id)
             await self._ledger.close_run(run.run_id, utc_now(), RunStatus.FAILED)
+
+    @activity.defn(name="clear")
+    async def clear(self, asked: ClearInput) -> None:
+        """Make the preflight of a run that is to go on."""
+        async with _as_failures():
+            await _beating(self._books.clear(asked))
 
     @activity.defn(name="submit")
     async def submit(self, asked: SubmitInput) -> list[GridEvent]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from activities.clock import utc_now
+from activities.messages import Accepted
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -19,6 +20,7 @@ from workers.simple_run import SimpleRun
 from workers.wiring import Desks, account_desks
 from workflows.messages import GridResult
 
+_NOTHING: Final = Accepted()
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,6 +32,7 @@ async def run_simple(
     *,
     discard: bool = False,
     stop: StopMode | None = None,
+    accepted: Accepted = _NOTHING,
     clock: Callable[[], datetime] = utc_now,
 ) -> GridResult | None:
     """Run until the grid has ended or SIGINT or SIGTERM comes (None): see `SimpleRun.open`.
@@ -37,7 +40,9 @@ async def run_simple(
     A first signal ends the process after the event at hand, a second one at once. The orders stay,
     and the next start goes on with them.
     """
-    run = await SimpleRun.open(run_id, spec, desks, store, discard=discard, stop=stop, clock=clock)
+    run = await SimpleRun.open(
+        run_id, spec, desks, store, discard=discard, stop=stop, accepted=accepted, clock=clock
+    )
     loop = asyncio.get_running_loop()
 
     def leave(number: int) -> None:
@@ -60,6 +65,7 @@ async def main_loop(
     *,
     discard: bool = False,
     stop: StopMode | None = None,
+    accepted: Accepted = _NOTHING,
 ) -> GridResult | None:
     """Run *spec* as run *name* at the venue and with the ledger that *settings* name.
 
@@ -71,7 +77,9 @@ async def main_loop(
             Ledger.open(settings.ledger_url) as ledger,
             account_desks(settings, spec.account, ledger) as desks,
         ):
-            return await run_simple(name, spec, desks, store, discard=discard, stop=stop)
+            return await run_simple(
+                name, spec, desks, store, discard=discard, stop=stop, accepted=accepted
+            )
 
 
 def checkpoint_file(settings: Settings) -> Path:

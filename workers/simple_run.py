@@ -18,12 +18,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
 from activities.feed import Feed
-from activities.messages import FeedBatch
+from activities.messages import Accepted, ClearInput, FeedBatch
 from activities.store.checkpoint import CheckpointStore
+from activities.store.records import RunStatus
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
     CorruptCheckpointError,
     InvalidValueError,
+    PreflightError,
     StoreError,
     VenueError,
 )
@@ -34,16 +36,20 @@ from domain.grid.events import (
     FeedChanged,
     GridAction,
     GridEvent,
+    PauseAsked,
     ReconfigureAsked,
+    ResumeAsked,
     Resync,
     StopAsked,
     TimePassed,
 )
+from domain.grid.preview import needs_to_go_on
 from domain.grid.spec import GridSpec, StopMode
-from domain.grid.state import GridState, begin
+from domain.grid.state import GridState, Phase, begin
 from domain.grid.view import status
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
+from domain.risk.preflight import refuse_unknown_names
 from workers.rebuild import rebuilt
 from workers.wiring import Desks
 from workflows.messages import GridResult
@@ -52,6 +58,13 @@ from workflows.messages import GridResult
 STATE_SCHEMA: Final = 1
 #: An order of unknown outcome is looked up again after this long.
 LOOK_AGAIN: Final = timedelta(seconds=3)
+#: Seconds between tries of a preflight that the venue does not answer.
+_TRIES: Final = (0.1, 0.5, 1.0, 2.0)
+#: Seconds until the preflight of a run that was held back is made again.
+_LOOK_AT_IT_AGAIN: Final = 15.0
+#: Who pauses a run whose preflight does not pass.
+_PREFLIGHT: Final = "preflight"
+_NOTHING: Final = Accepted()
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _KIND: Final = "simple"
 _STATE: Final = TypeAdapter(GridState)
@@ -65,9 +78,16 @@ class SimpleRun:
     """One grid that this process runs; made by `open`."""
 
     def __init__(
-        self, run_id: str, desks: Desks, store: CheckpointStore, clock: Callable[[], datetime]
+        self,
+        run_id: str,
+        desks: Desks,
+        store: CheckpointStore,
+        clock: Callable[[], datetime],
+        accepted: Accepted,
     ) -> None:
         self.run_id = run_id
+        self._accepted = accepted
+        self._began = False
         self._desks = desks
         self._store = store
         self._clock = clock
@@ -80,6 +100,7 @@ class SimpleRun:
         self._must_resync = False
         self._resync: asyncio.Task[None] | None = None
         self._look_again: asyncio.Task[None] | None = None
+        self._held: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -91,16 +112,19 @@ class SimpleRun:
         *,
         discard: bool = False,
         stop: StopMode | None = None,
+        accepted: Accepted = _NOTHING,
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Begin the run, or go on where its last process was, with *spec* if that was changed.
 
         *discard* forgets the checkpoint: what the run holds is then worked out from the ledger and
-        the venue. *stop* ends the run in order once the venue has shown its orders. Raises
-        CorruptCheckpointError if the checkpoint cannot be trusted, InvalidValueError if *spec* does
-        not fit or the run has ended, or a VenueError or StoreError.
+        the venue. *stop* ends the run in order once the venue has shown its orders. *accepted* is
+        taken of the preflight as it is found. Raises CorruptCheckpointError if the checkpoint
+        cannot be trusted, InvalidValueError if *spec* does not fit or the run has ended,
+        PreflightError if what a new run needs is not in order, or a VenueError or StoreError.
         """
-        run = cls(run_id, desks, store, clock)
+        refuse_unknown_names(accepted.names, [desks.account])
+        run = cls(run_id, desks, store, clock, accepted)
         run._ending = stop
         if discard:
             store.discard()
@@ -152,14 +176,14 @@ class SimpleRun:
             watches=self._watches,
             clock=self._clock,
         )
-        work = [self._loop(), feed.run(), self._reconcile_for_ever()]
+        work = [self._loop(), self._follow(feed), self._reconcile_for_ever()]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await _ended(*tasks, self._resync, self._look_again)
+            await _ended(*tasks, self._resync, self._look_again, self._held)
         return await self._finish() if self.state.finished else None
 
     # --- the loop ----------------------------------------------------------------------------
@@ -250,6 +274,58 @@ class SimpleRun:
             self.tell(TimePassed(self._clock()))
             self._start_resync()
 
+    # --- the preflight of a run that goes on -------------------------------------------------
+
+    async def _follow(self, feed: Feed) -> None:
+        """Stream. A run that goes on is looked at first, and goes on paused if it does not pass."""
+        goes_on = not self._began and self._ending is None
+        if goes_on and not await self._passes():
+            self._held = asyncio.create_task(self._pause_until_it_passes())
+        await feed.run()
+
+    async def _passes(self) -> bool:
+        """Make the preflight, a few times if the venue does not answer, and let a run go on."""
+        for pause in _TRIES:
+            try:
+                await self._clear()
+            except PreflightError as error:
+                _log.error("%s: %s", self.run_id, error)
+                return False
+            except (VenueError, StoreError) as error:
+                _log.warning("%s: %s", self.run_id, error)
+                await asyncio.sleep(pause)
+            else:
+                return True
+        return False
+
+    async def _clear(self) -> None:
+        """Return if the run may open what it would; one that was held back opens it then."""
+        books = self._desks.books
+        known = await self._desks.ledger.run(self.run_id)
+        held_back = known is not None and known.status is RunStatus.PAUSED
+        opens = self.state.phase in (Phase.WAITING, Phase.RUNNING)
+        if not opens and not held_back:
+            return
+        needs = needs_to_go_on(self.state, self._clock())
+        await books.clear(ClearInput(self.run_id, self.state.config.spec, needs, self._accepted))
+        if held_back:
+            await books.note(self.run_id, "resume", _PREFLIGHT, "it passes", None)
+            self.tell(ResumeAsked(self._clock()))
+
+    async def _pause_until_it_passes(self) -> None:
+        """Hold the entries back, never the exits.
+
+        That the ledger says paused, before the engine hears of it, is what tells this pause from
+        one that a person asked for.
+        """
+        books, why = self._desks.books, "the preflight did not pass"
+        await self._patiently(lambda: books.note(self.run_id, "pause", _PREFLIGHT, why, None))
+        self.tell(PauseAsked(self._clock()))
+        while True:
+            await asyncio.sleep(_LOOK_AT_IT_AGAIN)
+            if await self._passes():
+                return
+
     # --- the feed ----------------------------------------------------------------------------
 
     async def _deliver(self, _workflow_id: str, batch: FeedBatch) -> bool:
@@ -288,16 +364,21 @@ class SimpleRun:
             return
         self._commit(begin(config, run_tag(f"{self.run_id}/{uuid4().hex}")))
         try:
-            await self._desks.books.prepare(self.run_id, self.state.tag, spec, _KIND)
-        except InvalidValueError:
+            await self._prepare(spec)
+        except (InvalidValueError, PreflightError):
             self._store.discard()  # it was never more than an intention
             raise
+
+    async def _prepare(self, spec: GridSpec) -> None:
+        books, tag = self._desks.books, self.state.tag
+        await books.prepare(self.run_id, tag, spec, _KIND, self._accepted)
+        self._began = True
 
     async def _go_on(self, state: GridState, spec: GridSpec) -> None:
         self._state = state
         known = await self._desks.ledger.run(self.run_id)
         if known is None or known.tag != state.tag:
-            await self._desks.books.prepare(self.run_id, state.tag, state.config.spec, _KIND)
+            await self._prepare(state.config.spec)
         elif known.closed_at is not None:
             raise InvalidValueError(
                 f"run {self.run_id} has ended ({state.stop_why or 'stopped'}): start another one "

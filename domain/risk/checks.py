@@ -45,7 +45,8 @@ def checks_of(spec: PreflightSpec, facts: AccountFacts) -> list[Check]:
     """Return every check of one account."""
     checks = _balances(spec, facts)
     if facts.instrument.kind is MarketKind.PERPETUAL:
-        checks += [_leverage(spec, facts), _position_mode(facts), _foreign_position(facts)]
+        checks += [_leverage(spec, facts), _position_mode(facts)]
+        checks += [_sharing(facts), _foreign_position(facts)]
     checks += [_fees(spec, facts), _profit(facts)]
     checks += [_stream(facts, name) for name in dict.fromkeys((*STREAMS, *sorted(facts.streams)))]
     return [*checks, _clock(spec, facts), _price(spec, facts), _foreign_orders(facts)]
@@ -153,12 +154,29 @@ def _foreign_orders(facts: AccountFacts) -> Check:
     wanted = f"Nobody else has orders in {facts.instrument.symbol}."
     if facts.foreign_orders is None:
         return _unknown(facts, "foreign_orders", "the open orders", wanted)
-    found = f"{facts.foreign_orders} orders in {facts.instrument.symbol} are not ours."
+    found = f"{facts.foreign_orders} orders in {facts.instrument.symbol} are of no run."
     fix = "Cancel them, or set shared: true."
     ok = not facts.foreign_orders
     return _check(
         facts, "foreign_orders", found, wanted, fix, ok=ok, overridable=True, warn=facts.shared
     )
+
+
+def _sharing(facts: AccountFacts) -> Check:
+    """Let no runs meet that do not know of each other, for the venue nets what they do.
+
+    Exits that may only reduce the net would be refused while another run holds the opposite.
+    """
+    where = f"{facts.instrument.symbol} on account {facts.account}"
+    wanted = f"No other run trades {where}, or all of them share it."
+    if facts.rivals is None:
+        return _unknown(facts, "sharing", "which runs there are", wanted)
+    if not facts.rivals:
+        return Check(facts.account, "sharing", Outcome.OK, "No run is in the way.", wanted)
+    names = " and ".join(facts.rivals)
+    found = f"{where} is traded by run {names} already."
+    fix = "Stop that one first, or set shared: true in all; exits then go without reduce-only."
+    return _check(facts, "sharing", found, wanted, fix, ok=False)
 
 
 def _foreign_position(facts: AccountFacts) -> Check:
@@ -190,6 +208,7 @@ def _check(
 
 
 def _unknown(facts: AccountFacts, name: str, what: str, wanted: str) -> Check:
-    found = f"It could not be found out: {what}."
+    why = facts.obstacles.get(name)
+    found = f"It could not be found out: {what}{f' ({why})' if why else ''}."
     fix = "See that the venue answers and that the key may read, then try again."
     return Check(facts.account, name, Outcome.UNKNOWN, found, wanted, fix)

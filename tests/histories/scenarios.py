@@ -7,7 +7,7 @@ from temporalio.client import WorkflowHandle
 
 from domain.grid.spec import StopMode, parse_spec
 from tests.workflows.stage import Stage
-from workflows.messages import Command, ReconfigureGrid, StopGrid
+from workflows.messages import Command, ReconfigureGrid, ResumeGrid, StopGrid
 
 Run = WorkflowHandle[Any, Any]
 Scenario = Callable[[Stage], Awaitable[Run]]
@@ -54,6 +54,17 @@ async def pause(stage: Stage) -> Run:
     await stage.until(run, cycles=1)
     await run.execute_update("resume", Command(by="recorder"))
     await stage.resting(buys=[59_900, 59_800, 59_700])
+    return await _closed(run)
+
+
+async def resume(stage: Stage) -> Run:
+    """A run goes on after its preflight, which older recordings of a pause do not have."""
+    run = await stage.trading(name_of("resume"))
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    await run.execute_update("pause", Command(by="recorder", why="a pause"))
+    await run.execute_update("resume", ResumeGrid(by="recorder"))
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
     return await _closed(run)
 
 
@@ -112,6 +123,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         fills,
         partial_fills,
         pause,
+        resume,
         reconfigure,
         large_batch,
         stop_keep,

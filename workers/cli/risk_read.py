@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.account import OPEN
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
+from activities.store.records import OPEN
 from domain.risk.breaker import BreakerState, Phase
 from domain.risk.scope import OVERALL, Scope, ScopeKind
 from workers.cli import reach

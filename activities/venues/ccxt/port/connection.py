@@ -17,9 +17,10 @@ from activities.venues.ccxt.pacing import Pacer
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms
 from activities.venues.ccxt.rest import ORDER_PATIENCE, Rest
 from activities.venues.ccxt.sharing import SharedRates, Together
-from domain.conditions import ClockReading, RateLimits
+from domain.conditions import RateLimits
 from domain.errors import InvalidValueError, VenueError
 from domain.limiter import ONE_MARKET, ONE_USER, Counted, Rate
+from domain.market import ClockReading
 from domain.money import Instrument, MarketKind
 
 _log: Final = logging.getLogger(__name__)
