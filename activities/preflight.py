@@ -82,11 +82,11 @@ class Report:
         blocked = blocking(self.checks, accepted)
         if not blocked:
             return
-        told = explained(self.checks, accepted)
+        told = "\n" + explained(self.checks, accepted)
         lasting = any(error.permanent for error in self.failures.values())
         if lasting or any(check.outcome is Outcome.FAILED for check in blocked):
-            raise PreflightError(f"the preflight did not pass, nothing was begun\n{told}")
-        raise VenueUnavailableError(f"the preflight cannot be made yet\n{told}")
+            raise PreflightError(f"the preflight did not pass, nothing was begun or changed{told}")
+        raise VenueUnavailableError(f"the preflight cannot be made yet{told}")
 
 
 class Preflight:

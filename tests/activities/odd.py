@@ -1,7 +1,7 @@
 """A venue of which one thing is odd: what an account is set to, or what is not told."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -49,9 +49,11 @@ class OddVenue(PaperVenue):
         assert reading.market_time is not None
         return ClockReading(self.skew, timedelta(), reading.market_time + self.late)
 
-    def reports(self) -> AbstractAsyncContextManager[AsyncIterator[OrderReport]]:
+    @asynccontextmanager
+    async def reports(self) -> AsyncIterator[AsyncIterator[OrderReport]]:
         self._refuse("reports")
-        return super().reports()
+        async with super().reports() as reports:
+            yield reports
 
     @asynccontextmanager
     async def prices(self, symbols: Sequence[str]) -> AsyncIterator[AsyncIterator[PriceUpdate]]:

@@ -113,7 +113,7 @@ async def test_what_is_not_in_order_is_told_and_nothing_is_begun(
     account: Account, odd: dict[str, Any], check: str
 ) -> None:
     vars(account.venue).update(odd)
-    with pytest.raises(PreflightError, match="nothing was begun") as refused:
+    with pytest.raises(PreflightError, match="nothing was begun or changed") as refused:
         await account.start()
     assert [line for line in str(refused.value).splitlines() if line.startswith(check)]
     assert await account.nothing_was_begun()
@@ -230,6 +230,7 @@ async def test_what_a_person_accepts_is_recorded_with_who_and_why(account: Accou
     await account.start("first", "alice/balance", "fees")
     (entry_,) = await account.ledger.audit_trail("first")
     assert (entry_.who, entry_.command, entry_.why) == ("ann", "accept balance", "a test")
+    assert entry_.before is not None
     assert entry_.before["found"] == "10 USDT are free."
 
 

@@ -151,7 +151,7 @@ def test_a_perpetual_needs_its_margin_with_a_buffer() -> None:
     check = one("balance", needs={"USDT": D(1600)})
     assert check.outcome is Outcome.OK  # 1600 / (5 x 0.8) = 400, all that is free
     assert check.wanted == (
-        "Orders for 1600 USDT need a margin of 400.00000000 at leverage 5 with a buffer of 0.2."
+        "Orders for 1600 USDT need a margin of 400 at leverage 5 with a buffer of 0.2."
     )
 
 
@@ -247,8 +247,8 @@ def test_what_stands_in_the_way_is_told_with_what_was_found_wanted_and_its_fix()
     checks = preflight(SPEC, [replace(GOOD, balances=(), clock_skew=None)])
     balance, clock = explained(checks).splitlines()
     assert balance == (
-        "main/balance: 0 USDT are free. Orders for 1000 USDT need a margin of 250.00000000 at "
-        "leverage 5 with a buffer of 0.2. Transfer 250.00000000 USDT to main, or use a smaller "
+        "main/balance: 0 USDT are free. Orders for 1000 USDT need a margin of 250 at "
+        "leverage 5 with a buffer of 0.2. Transfer 250 USDT to main, or use a smaller "
         "amount. Or take it as it is: --accept balance."
     )
     assert clock.startswith("main/clock: It could not be found out: the venue's time.")
