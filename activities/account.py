@@ -4,6 +4,7 @@ It opens and closes the books of a run, back-fills the ledger from the venue, an
 money adds up.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +30,7 @@ from domain.grid.preview import worst_case
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
 from domain.market import AccountView
-from domain.money import Instrument, Price
+from domain.money import EXACT, Instrument, Price
 from domain.order_ids import decode
 from domain.ports import Venue
 from domain.risk.limits import reserve
@@ -165,6 +166,22 @@ class AccountDesk:
         except StoreUnavailableError:
             run = None  # exits leave without a ledger too
         return run.instrument if run else await self._venue.instrument(symbol)
+
+    async def held(self, run_id: str, symbol: str) -> tuple[int, Price]:
+        """Return the signed lots that a run holds by its fills, all of them, and the last price.
+
+        A venue's list of fills may lag behind what it says of an order: both are counted, none
+        twice. Raises a VenueError or a StoreError; then nothing is known.
+        """
+        look = await self._looks.at(symbol)
+        account = await self._ledger.account_of_run(run_id)
+        untold = Counter[str]()
+        for order in await self._ledger.orders_of_run(run_id):
+            untold[order.client_id] += order.side.sign * order.filled.lots
+        for fill in await self._ledger.fills_of_run(run_id):
+            untold[fill.client_id] -= fill.side.sign * fill.quantity.lots
+        lots = EXACT.divide(account.base, account.instrument.lot_size)
+        return int(lots) + untold.total(), look.mark  # less than a lot cannot be sold
 
     async def resync(self, run_id: str, symbol: str, tag: str) -> Resynced:
         """Ask the venue for everything since the watermark and put it into the ledger.

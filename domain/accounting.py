@@ -3,8 +3,9 @@
     grid profit + floating + funding - fees - transfers = change in equity
 
 Fills are attributed by decoding their client order id: the key is the slot's entry price in ticks.
-A fill that closes the whole run (`CLOSE_*`, key 0) trades back what all slots hold as one: it is
-merged onto slot 0 for that, just as the engine merges it before it closes.
+A fill that closes the whole run (`CLOSE_*`, key 0, or `LEAVE_*` of an emergency exit) trades back
+what all slots hold as one: it is merged onto slot 0 for that, just as the engine merges it before
+it closes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -231,9 +232,10 @@ class _Books:
     def add(self, fill: Fill, order: OrderKey) -> None:
         self._fills += 1
         self._volume = add(self._volume, self._instrument.notional(fill.price, fill.quantity))
-        if order.purpose in _CLOSES and order.key == WHOLE_RUN:
+        slot = WHOLE_RUN if order.purpose.leaves else order.key
+        if slot == WHOLE_RUN and (order.purpose.leaves or order.purpose in _CLOSES):
             self._merge()
-        self._trade(order.key, fill)
+        self._trade(slot, fill)
 
     def _split_fee(self, fill: Fill) -> tuple[Decimal, Decimal]:
         if fill.fee_asset == self._instrument.quote:

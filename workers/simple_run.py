@@ -9,18 +9,20 @@ What it missed meanwhile it asks the venue for, as after any lost connection.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
+from activities.exits import Exits
 from activities.feed import Feed
-from activities.messages import Accepted, ClearInput, FeedBatch
+from activities.leaving import LeavingDesk
+from activities.messages import Accepted, FeedBatch
 from activities.store.checkpoint import CheckpointStore
-from activities.store.records import RunStatus
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
     CorruptCheckpointError,
@@ -36,21 +38,22 @@ from domain.grid.events import (
     FeedChanged,
     GridAction,
     GridEvent,
-    PauseAsked,
     ReconfigureAsked,
-    ResumeAsked,
     Resync,
     StopAsked,
     TimePassed,
 )
-from domain.grid.preview import needs_to_go_on
 from domain.grid.spec import GridSpec, StopMode
-from domain.grid.state import GridState, Phase, begin
+from domain.grid.state import GridState, begin
 from domain.grid.view import status
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
+from domain.risk.leaving import Leaving
 from domain.risk.preflight import refuse_unknown_names
+from domain.risk.way_out import WayOut, debt_of
 from workers.rebuild import rebuilt
+from workers.simple_exit import SimpleExit
+from workers.simple_preflight import SimplePreflight
 from workers.wiring import Desks
 from workflows.messages import GridResult
 
@@ -58,12 +61,6 @@ from workflows.messages import GridResult
 STATE_SCHEMA: Final = 1
 #: An order of unknown outcome is looked up again after this long.
 LOOK_AGAIN: Final = timedelta(seconds=3)
-#: Seconds between tries of a preflight that the venue does not answer.
-_TRIES: Final = (0.1, 0.5, 1.0, 2.0)
-#: Seconds until the preflight of a run that was held back is made again.
-_LOOK_AT_IT_AGAIN: Final = 15.0
-#: Who pauses a run whose preflight does not pass.
-_PREFLIGHT: Final = "preflight"
 _NOTHING: Final = Accepted()
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _KIND: Final = "simple"
@@ -87,7 +84,9 @@ class SimpleRun:
     ) -> None:
         self.run_id = run_id
         self._accepted = accepted
+        self._preflight = SimplePreflight(self, desks.books, desks.ledger, accepted, clock)
         self._began = False
+        self._held: asyncio.Task[None] | None = None
         self._desks = desks
         self._store = store
         self._clock = clock
@@ -100,7 +99,8 @@ class SimpleRun:
         self._must_resync = False
         self._resync: asyncio.Task[None] | None = None
         self._look_again: asyncio.Task[None] | None = None
-        self._held: asyncio.Task[None] | None = None
+        self._exits = Exits(desks.ledger, desks.risk, clock)
+        self._exit: asyncio.Task[Leaving] | None = None
 
     @classmethod
     async def open(
@@ -159,9 +159,10 @@ class SimpleRun:
         self._idle.clear()
         self._news.set()
 
-    async def run(self) -> GridResult | None:
+    async def run(self, *beside: Callable[[], Coroutine[Any, Any, None]]) -> GridResult | None:
         """Run until the grid has ended; None if told to leave before. To be called once.
 
+        What runs *beside* it is canceled with it, and must not end before.
         Raises StoreUnavailableError or CorruptCheckpointError if a state could not be committed;
         nothing of what it had decided was sent then.
         """
@@ -172,24 +173,43 @@ class SimpleRun:
             self._desks.orders,
             self._desks.risk,
             deliver=self._deliver,
+            leave=self._leave,
             session=self.run_id,
             watches=self._watches,
             clock=self._clock,
         )
-        work = [self._loop(), self._follow(feed), self._reconcile_for_ever()]
+        work = [
+            self._whole(),
+            self._follow(feed),
+            self._reconcile_for_ever(),
+            *(each() for each in beside),
+        ]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await _ended(*tasks, self._resync, self._look_again, self._held)
-        return await self._finish() if self.state.finished else None
+            await _ended(*tasks, self._resync, self._look_again, self._exit, self._held)
+        return await self._finish() if self._is_done else None
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether the grid has ended, and so has the exit that took over from it."""
+        left = self._exit is not None and self._exit.done() and not self._exit.cancelled()
+        return self.state.finished and (left or not self.state.handed_over)
 
     # --- the loop ----------------------------------------------------------------------------
 
+    async def _whole(self) -> None:
+        await self._loop()
+        if self.state.finished and self.state.handed_over and not self._leaving:
+            await self._left()
+
     async def _loop(self) -> None:
         while not self._leaving and not self.state.finished:
+            if self._exit is not None and self._exit.done():
+                self._exit.result()  # it ends by itself only after the grid: it has failed
             if self._inbox:
                 await self._handle(self._inbox.popleft())
                 continue
@@ -274,57 +294,52 @@ class SimpleRun:
             self.tell(TimePassed(self._clock()))
             self._start_resync()
 
-    # --- the preflight of a run that goes on -------------------------------------------------
-
     async def _follow(self, feed: Feed) -> None:
         """Stream. A run that goes on is looked at first, and goes on paused if it does not pass."""
         goes_on = not self._began and self._ending is None
-        if goes_on and not await self._passes():
-            self._held = asyncio.create_task(self._pause_until_it_passes())
+        if goes_on and not await self._preflight.passes():
+            self._held = asyncio.create_task(self._preflight.hold())
         await feed.run()
 
-    async def _passes(self) -> bool:
-        """Make the preflight, a few times if the venue does not answer, and let a run go on."""
-        for pause in _TRIES:
-            try:
-                await self._clear()
-            except PreflightError as error:
-                _log.error("%s: %s", self.run_id, error)
-                return False
-            except (VenueError, StoreError) as error:
-                _log.warning("%s: %s", self.run_id, error)
-                await asyncio.sleep(pause)
-            else:
-                return True
-        return False
+    # --- the way out -------------------------------------------------------------------------
 
-    async def _clear(self) -> None:
-        """Return if the run may open what it would; one that was held back opens it then."""
-        books = self._desks.books
-        known = await self._desks.ledger.run(self.run_id)
-        held_back = known is not None and known.status is RunStatus.PAUSED
-        opens = self.state.phase in (Phase.WAITING, Phase.RUNNING)
-        if not opens and not held_back:
-            return
-        needs = needs_to_go_on(self.state, self._clock())
-        await books.clear(ClearInput(self.run_id, self.state.config.spec, needs, self._accepted))
-        if held_back:
-            await books.note(self.run_id, "resume", _PREFLIGHT, "it passes", None)
-            self.tell(ResumeAsked(self._clock()))
+    async def _leave(self, way: WayOut) -> bool:
+        """Hand over to the exit that was asked for; it waits until the grid's orders are gone."""
+        if self._exit is None:
+            if not self.state.handed_over:
+                self.tell(StopAsked(StopMode.CANCEL, self._clock(), handed_over=True))
+            self._exit = asyncio.create_task(self._way_out(way))
+            self._exit.add_done_callback(lambda _: self._news.set())
+        return True
 
-    async def _pause_until_it_passes(self) -> None:
-        """Hold the entries back, never the exits.
+    async def _left(self) -> None:
+        """Wait for the end of the exit; begin it if this process has not yet."""
+        if self._exit is None:
+            asked = await self._patiently(lambda: self._exits.of([self.run_id]))
+            await self._leave(asked[self.run_id])
+        assert self._exit is not None  # noqa: S101 - it was begun
+        news = asyncio.create_task(self._told_to_leave())
+        await asyncio.wait({self._exit, news}, return_when=asyncio.FIRST_COMPLETED)
+        await _ended(news)
+        if self._exit.done():
+            self._exit.result()
 
-        That the ledger says paused, before the engine hears of it, is what tells this pause from
-        one that a person asked for.
-        """
-        books, why = self._desks.books, "the preflight did not pass"
-        await self._patiently(lambda: books.note(self.run_id, "pause", _PREFLIGHT, why, None))
-        self.tell(PauseAsked(self._clock()))
-        while True:
-            await asyncio.sleep(_LOOK_AT_IT_AGAIN)
-            if await self._passes():
-                return
+    async def _told_to_leave(self) -> None:
+        while not self._leaving:
+            self._news.clear()
+            await self._news.wait()
+
+    async def _way_out(self, way: WayOut) -> Leaving:
+        desks = self._desks
+        desk = LeavingDesk(desks.venue, desks.orders, desks.books, self._exits, self._is_over)
+        with self._store.beside("exit") as store:
+            leaving = SimpleExit(way, desk, store, self._clock)
+            state = await leaving.run(lambda: self._patiently(lambda: desk.begin(way)))
+            await self._patiently(lambda: desk.finish(way, state))
+        return state
+
+    async def _is_over(self, _: WayOut) -> bool:
+        return self.state.finished
 
     # --- the feed ----------------------------------------------------------------------------
 
@@ -401,7 +416,7 @@ class SimpleRun:
         symbol = self.state.config.symbol
         books = await self._patiently(lambda: self._desks.books.finish(self.run_id, symbol))
         view = status(self.state)
-        return GridResult(
+        result = GridResult(
             symbol,
             self.state.stop_why,
             view.position,
@@ -411,6 +426,15 @@ class SimpleRun:
             view.cycles,
             view.fills,
             books.residual if books else None,
+        )
+        if self._exit is None or books is None:
+            return result
+        return replace(
+            result,
+            position=debt_of(self._exit.result()).base,
+            grid_profit=books.grid_profit,
+            floating=books.floating,
+            fees=books.fees,
         )
 
 
@@ -425,7 +449,7 @@ def _read(run_id: str, payload: bytes) -> GridState:
         ) from error
 
 
-async def _ended(*tasks: "asyncio.Task[None] | None") -> None:
+async def _ended(*tasks: "asyncio.Task[Any] | None") -> None:
     """Cancel *tasks* and wait for their end; what they raised was told, or comes of this."""
     running = [task for task in tasks if task is not None]
     for task in running:

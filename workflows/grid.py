@@ -297,7 +297,8 @@ class GridRun:
         )
 
     async def _finish(self) -> GridResult:
-        books = await calls.finish(self._key())
+        # The exit that took over closes the books, when it has closed the position.
+        books = None if self._grid.handed_over else await calls.finish(self._key())
         while not workflow.all_handlers_finished():  # a command that came too late gets its answer
             await workflow.wait_condition(
                 lambda: bool(self._inbox) or workflow.all_handlers_finished()
@@ -333,6 +334,12 @@ class GridRun:
             return
         self._taken = Taken(batch.session, batch.number)
         self._inbox.extend(_Item(event) for event in batch.events)
+
+    @workflow.signal(name="hand_over")
+    def hand_over(self) -> None:
+        """Cancel all orders and end, at once: an emergency exit gives back what is held."""
+        item = _Item(StopAsked(StopMode.CANCEL, workflow.now(), handed_over=True))
+        self._inbox.insert(min(1, len(self._inbox)), item)  # the first one may be at hand
 
     @workflow.update
     async def pause(self, command: Command) -> GridStatus:

@@ -76,6 +76,10 @@ class CheckpointStore:
                 raise
         return cls(path, run_id, connection, owner)
 
+    def beside(self, name: str) -> "CheckpointStore":
+        """Return the store of another state of this run, as `open` does; to be closed by itself."""
+        return CheckpointStore.open(self._path, f"{self._run_id}/{name}")
+
     def load(self, state_schema: int = 1) -> bytes | None:
         """Return the newest state, or None if this run never saved one.
 

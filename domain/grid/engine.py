@@ -73,6 +73,8 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
             return decide(replace(state, phase=Phase.PAUSED)) if paused else Step(state)
         case ResumeAsked():
             return _resume(state)
+        case StopAsked(handed_over=True):
+            return decide(_handed_over(state))
         case StopAsked(mode):
             return decide(_stopping(state, mode, "asked"))
         case ReconfigureAsked(config):
@@ -324,9 +326,18 @@ def _resume(state: GridState) -> Step:
 
 
 def _stopping(state: GridState, mode: StopMode, why: str) -> GridState:
+    if state.handed_over:
+        return state
     if state.phase is Phase.STOPPING and state.residue is not None:
         mode = StopMode.CLOSE  # half closed is not a place to stay
     return replace(state, phase=Phase.STOPPING, stop_mode=mode, stop_why=why)
+
+
+def _handed_over(state: GridState) -> GridState:
+    """Only cancel from now on, also in the middle of a close: the exit closes what is left."""
+    why = "an emergency exit took over"
+    stopping = replace(state, phase=Phase.STOPPING, stop_mode=StopMode.CANCEL, stop_why=why)
+    return replace(stopping, handed_over=True)
 
 
 def check_reconfigure(state: GridState, config: GridConfig) -> None:

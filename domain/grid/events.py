@@ -137,6 +137,8 @@ class StopAsked:
 
     mode: StopMode
     at: datetime
+    #: An emergency exit gives back what the run holds: the run must not.
+    handed_over: bool = False
     kind: Literal["stop_asked"] = field(default="stop_asked", kw_only=True)
 
 

@@ -29,10 +29,11 @@ class Applied:
 def apply(state: GridState, report: OrderReport, *, fresh: bool = False) -> Applied:
     """Return *state* after *report*. `fresh` says that the venue was asked just now.
 
-    A report of somebody else's order changes nothing.
+    A report of somebody else's order changes nothing, nor does one of the emergency exit that took
+    over what the run held.
     """
     key = decode(report.client_id)
-    if key is None or key.run_tag != state.tag:
+    if key is None or key.run_tag != state.tag or key.purpose.leaves:
         return Applied(state)
     if state.closing is not None and state.closing.client_id == report.client_id:
         return _apply_to_close(state, state.closing, report)

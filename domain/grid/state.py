@@ -79,6 +79,8 @@ class GridState:
     halted_why: str = ""
     stop_mode: StopMode | None = None
     stop_why: str = ""
+    #: An emergency exit gives back what is held; the run only cancels its orders.
+    handed_over: bool = False
     #: What is left to trade back while closing, merged from all slots, and the order that does it.
     residue: Holding | None = None
     closing: WorkingOrder | None = None

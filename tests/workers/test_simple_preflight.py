@@ -80,7 +80,7 @@ async def test_what_is_accepted_is_recorded_and_a_wrong_name_is_refused(desk: Od
 async def test_one_that_goes_on_and_does_not_pass_keeps_its_exits_and_opens_nothing(
     desk: Oddly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.simple_run._LOOK_AT_IT_AGAIN", 0.05)
+    monkeypatch.setattr("workers.simple_preflight._AGAIN", 0.05)
     async with desk.process(grid()) as process:
         await process.until(lambda: desk.resting() == LADDER)
         desk.trade(10_000)
@@ -118,7 +118,7 @@ async def test_one_that_was_held_back_goes_on_at_the_next_start_that_passes(
 async def test_one_whose_venue_does_not_tell_everything_goes_on_once_it_does(
     desk: Oddly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.simple_run._TRIES", (0.01,) * 1000)
+    monkeypatch.setattr("workers.simple_preflight._TRIES", (0.01,) * 1000)
     async with desk.process(grid()) as process:
         await process.until(lambda: desk.resting() == LADDER)
     desk.odd.deaf = frozenset(["terms"])
