@@ -8,11 +8,10 @@ from typing import Any, Final
 
 import click
 
-from activities.account import OPEN
 from activities.exits import Exits
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import Run
+from activities.store.records import OPEN, Run
 from domain.errors import InvalidValueError
 from domain.risk.way_out import WayOut
 from workers.cli import reach
