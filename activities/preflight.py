@@ -186,6 +186,8 @@ class Preflight:
     def _age(self, price: PriceUpdate, found: "_Found") -> timedelta | None:
         if found.clock is None:
             return None
+        if found.clock.market_time is None and not found.clock.dates_prices:
+            return timedelta()  # of a market that is played nothing is older than its last price
         now = found.clock.market_time or self._clock() + found.clock.offset
         told = found.heard.update if found.heard else None
         newest = max(price.at, told.at) if told else price.at

@@ -99,9 +99,11 @@ class ClockReading:
     """How far the venue's clock is ahead of ours, from one question that took `round_trip`.
 
     The offset is exact to half of the round trip. `market_time` is what prices are dated by where
-    that is not the venue's clock, as on paper; None: it is.
+    that is not the venue's clock, as on paper. Without one, `dates_prices` says whether it is: a
+    local exchange plays a market whose time it does not tell.
     """
 
     offset: timedelta
     round_trip: timedelta
     market_time: datetime | None = None
+    dates_prices: bool = True

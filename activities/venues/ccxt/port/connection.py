@@ -181,7 +181,8 @@ class Connection:
         asked_at = datetime.now(UTC)
         told = from_ms(await self._quirks.rest.unified("fetch_time"))
         round_trip = datetime.now(UTC) - asked_at
-        return ClockReading(told - (asked_at + round_trip / 2), round_trip)
+        offset = told - (asked_at + round_trip / 2)
+        return ClockReading(offset, round_trip, dates_prices=self._local is None)
 
     async def _compare_clocks(self) -> None:
         while True:
