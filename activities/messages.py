@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from domain.grid.events import GridAction, GridEvent
+from domain.grid.events import BookAction, GridAction, GridEvent
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
 from domain.money import Instrument, Price
@@ -67,6 +67,27 @@ class SubmitInput:
 
     run: RunKey
     actions: tuple[GridAction, ...]
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleInput:
+    """What came of comparing a run's position, to be put into its books, in order."""
+
+    run: RunKey
+    actions: tuple[BookAction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreInput:
+    """A run that lives and is in no ledger; *watch* is for its feed, if that reads the ledger."""
+
+    run_id: str
+    tag: str
+    symbol: str
+    spec: GridSpec
+    instrument: Instrument
+    kind: str = "grid"
     watch: Watch | None = None
 
 

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 from activities import hearing
 from activities.clock import utc_now
+from activities.looks import OVERLAP
 from activities.store.ledger import Ledger
 from activities.store.records import OPEN, Run
 from domain.errors import PreflightError, VenueError, VenueUnavailableError
@@ -31,8 +32,6 @@ from domain.risk.checks import Check, Outcome
 from domain.risk.facts import AccountFacts, PreflightSpec
 from domain.risk.preflight import blocking, explained, preflight
 
-#: A venue's clock and ours differ, and its lists lag: each look reaches back this far.
-OVERLAP: Final = timedelta(seconds=60)
 #: Questions to the venue at a time.
 _AT_ONCE: Final = 3
 #: A fact that takes longer is not known.
@@ -61,8 +60,10 @@ class Report:
     """What a preflight came to, and of what was found what a run that begins needs too."""
 
     checks: tuple[Check, ...]
-    leverage: Decimal = Decimal(1)
-    view: AccountView | None = None
+    leverage: Decimal
+    #: The account with its orders and fills `since` then; None: the venue did not show it.
+    view: AccountView | None
+    since: datetime
     #: What the venue did not tell, by the question.
     failures: Mapping[str, VenueError] = field(default_factory=dict)
 
@@ -115,11 +116,12 @@ class Preflight:
         symbol = planned.config.symbol
         price = await self._venue.last_price(symbol)
         known_to = await self._ledger.watermark(self._account, symbol) or price.at
-        found = await self._ask(symbol, known_to - OVERLAP)
+        since = known_to - OVERLAP
+        found = await self._ask(symbol, since)
         facts = await self._facts(planned, price, found)
         leverage = found.terms.leverage if found.terms else Decimal(1)
         checks = preflight(self._spec, [facts])
-        return Report(checks, leverage, found.view, dict(found.failures))
+        return Report(checks, leverage, found.view, since, dict(found.failures))
 
     # --- the venue ---------------------------------------------------------------------------
 

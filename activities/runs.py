@@ -23,7 +23,9 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RestoreInput,
     RunKey,
+    SettleInput,
     SubmitInput,
 )
 from activities.orders import OrderDesk
@@ -77,6 +79,8 @@ class RunActivities:
             self.clear,
             self.submit,
             self.resync,
+            self.settle,
+            self.restore,
             self.finish,
             self.note,
             self.stream,
@@ -143,6 +147,20 @@ class RunActivities:
         """Back-fill the ledger and return the orders of the run as the venue shows them."""
         async with as_failures():
             return await beating(self._books.resync(run.run_id, run.symbol, run.tag))
+
+    @activity.defn(name="settle")
+    async def settle(self, asked: SettleInput) -> list[GridEvent]:
+        """Put into the books what came of a comparison of positions. Safe to repeat."""
+        async with as_failures(for_good=False):
+            return await self._books.settle(asked.run.run_id, asked.run.symbol, asked.actions)
+
+    @activity.defn(name="restore")
+    async def restore(self, asked: RestoreInput) -> None:
+        """Tell a lost ledger of a run, and the feed what to watch for it; tried until it works."""
+        async with as_failures(for_good=False):
+            await beating(self._books.restore(asked))
+            if asked.watch is not None:
+                await self._books.watch(asked.run_id, asked.run_id, asked.tag, asked.watch)
 
     @activity.defn(name="finish")
     async def finish(self, run: RunKey) -> Books | None:

@@ -64,6 +64,8 @@ class AccountSettings(BaseModel):
     #: No entry of more than this much quote leaves; None: any size. The last gate sees to it.
     max_order_notional: Decimal | None = Field(default=None, gt=0)
     market: MarketKind = MarketKind.PERPETUAL
+    #: Nobody but our runs trades on the account: orders that none of them has sent are canceled.
+    exclusive: bool = False
     key: SecretStr | None = None
     key_file: Path | None = None
     secret: SecretStr | None = None

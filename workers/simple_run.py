@@ -21,7 +21,7 @@ from activities.clock import utc_now
 from activities.exits import Exits
 from activities.feed import Feed
 from activities.leaving import LeavingDesk
-from activities.messages import Accepted, FeedBatch
+from activities.messages import Accepted, FeedBatch, RestoreInput
 from activities.store.checkpoint import CheckpointStore
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
@@ -31,16 +31,20 @@ from domain.errors import (
     StoreError,
     VenueError,
 )
+from domain.grid.comparing import is_in_doubt
 from domain.grid.config import bind, check_profit
 from domain.grid.engine import check_reconfigure, step
 from domain.grid.events import (
     Alert,
+    BookAction,
+    Correct,
     FeedChanged,
     GridAction,
     GridEvent,
     ReconfigureAsked,
     Resync,
     StopAsked,
+    TellDivergence,
     TimePassed,
 )
 from domain.grid.spec import GridSpec, StopMode
@@ -235,17 +239,25 @@ class SimpleRun:
 
     async def _perform(self, actions: Sequence[GridAction]) -> Sequence[GridEvent]:
         orders: list[GridAction] = []
+        books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
                 _log.warning("%s: %s", self.run_id, action.message)
             elif isinstance(action, Resync):
                 self._start_resync()
+            elif isinstance(action, Correct | TellDivergence):
+                books.append(action)
             else:
                 orders.append(action)
+        settled: Sequence[GridEvent] = ()
+        config = self.state.config
+        if books:
+            settled = await self._desks.books.settle(self.run_id, config.symbol, books)
         if not orders:
-            return ()
-        instrument = self.state.config.instrument
-        return await self._patiently(lambda: self._desks.orders.submit(instrument, orders))
+            return settled
+        submit = self._desks.orders.submit
+        outcomes = await self._patiently(lambda: submit(config.instrument, orders))
+        return [*settled, *outcomes]
 
     def _start_resync(self) -> None:
         self._must_resync = True  # also while one is under way: it may have looked too early
@@ -256,14 +268,26 @@ class SimpleRun:
         state, books = self.state, self._desks.books
         while self._must_resync:
             self._must_resync = False
+            asked_at, fills = self._clock(), self.state.totals.fills
             try:
                 resynced = await self._patiently(
                     lambda: books.resync(self.run_id, state.config.symbol, state.tag)
                 )
+                if not resynced.recorded:
+                    await self._restore()
+                    self._must_resync = True
             except (VenueError, StoreError) as error:  # what no retry can mend: wrong credentials
                 _log.error("%s cannot compare with the venue: %s", self.run_id, error)
             else:
-                self.tell(resynced)
+                self.tell(replace(resynced, asked_at=asked_at, fills=fills))
+
+    async def _restore(self) -> None:
+        """Tell a ledger that was lost of this run."""
+        config = self.state.config
+        asked = RestoreInput(
+            self.run_id, self.state.tag, config.symbol, config.spec, config.instrument, _KIND
+        )
+        await self._patiently(lambda: self._desks.books.restore(asked))
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return what *call* returns, however often it has to be tried."""
@@ -280,7 +304,7 @@ class SimpleRun:
 
     def _look_again_if_unknown(self) -> None:
         idle = self._look_again is None or self._look_again.done()
-        if idle and any(order.unknown for order in self.state.working()):
+        if idle and is_in_doubt(self.state):
             self._look_again = asyncio.create_task(self._tick_after(LOOK_AGAIN))
 
     async def _tick_after(self, pause: timedelta) -> None:
@@ -374,7 +398,8 @@ class SimpleRun:
                     "--discard-checkpoint"
                 )
             orders = await self._desks.ledger.orders_of_run(self.run_id)
-            self._commit(rebuilt(config, known.tag, orders))
+            corrections = await self._desks.ledger.corrections_of_run(self.run_id)
+            self._commit(rebuilt(config, known.tag, orders, corrections))
             _log.warning("%s was worked out from %d orders", self.run_id, len(orders))
             return
         self._commit(begin(config, run_tag(f"{self.run_id}/{uuid4().hex}")))
@@ -392,7 +417,9 @@ class SimpleRun:
     async def _go_on(self, state: GridState, spec: GridSpec) -> None:
         self._state = state
         known = await self._desks.ledger.run(self.run_id)
-        if known is None or known.tag != state.tag:
+        if known is None and state.generation:  # it has traded: the ledger was lost
+            await self._restore()
+        elif known is None or known.tag != state.tag:
             await self._prepare(state.config.spec)
         elif known.closed_at is not None:
             raise InvalidValueError(

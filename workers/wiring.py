@@ -58,22 +58,25 @@ def desks(
     ledger: Ledger,
     risk: RiskDesk | None = None,
     size: SizeGate | None = None,
+    *,
+    exclusive: bool = False,
 ) -> Desks:
     """Return the desks of *account*; one set per process, for they remember what they answered."""
     risk = risk or RiskDesk(ledger)
     gate = Gates((size or SizeGate(), RiskGate(account, risk)))
     orders = OrderDesk(account, venue, ledger, gate, notices=Notices(account, risk))
-    return Desks(
-        account, venue, ledger, orders, AccountDesk(account, venue, ledger, risk=risk), risk
-    )
+    books = AccountDesk(account, venue, ledger, risk=risk, exclusive=exclusive)
+    return Desks(account, venue, ledger, orders, books, risk)
 
 
 @asynccontextmanager
 async def account_desks(settings: Settings, account: str, ledger: Ledger) -> AsyncIterator[Desks]:
     """Yield the desks of *account* at the venue that the settings name."""
-    size = SizeGate(settings.account(account).max_order_notional)
+    known = settings.account(account)
+    size = SizeGate(known.max_order_notional)
     async with open_venue(settings, account, ledger) as venue:
-        yield desks(account, venue, ledger, RiskDesk(ledger, settings.risk), size)
+        risk = RiskDesk(ledger, settings.risk)
+        yield desks(account, venue, ledger, risk, size, exclusive=known.exclusive)
 
 
 @asynccontextmanager

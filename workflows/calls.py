@@ -22,8 +22,10 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RestoreInput,
     RiskCommand,
     RunKey,
+    SettleInput,
     SubmitInput,
 )
 from domain.grid.events import GridEvent, Resynced
@@ -113,6 +115,31 @@ async def resync(run: RunKey) -> Resynced:
         summary="compare with the venue",
     )
     return resynced
+
+
+async def settle(asked: SettleInput) -> list[GridEvent]:
+    """Put into the books what came of a comparison of positions."""
+    return _events(
+        await workflow.execute_local_activity(
+            "settle",
+            asked,
+            result_type=list[GridEvent],
+            start_to_close_timeout=_CALL,
+            retry_policy=_SOON,
+        )
+    )
+
+
+async def restore(asked: RestoreInput) -> None:
+    """Tell a ledger that was lost of a run, for as long as it takes."""
+    await workflow.execute_activity(
+        "restore",
+        asked,
+        start_to_close_timeout=_CALL,
+        heartbeat_timeout=_BEAT,
+        retry_policy=_SOON,
+        summary="the ledger does not know the run",
+    )
 
 
 async def finish(run: RunKey) -> Books | None:

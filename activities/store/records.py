@@ -26,7 +26,7 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
-#: Of a run that may still trade.
+#: What the ledger says of a run that may still trade.
 OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 
 

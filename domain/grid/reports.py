@@ -52,6 +52,10 @@ def apply(state: GridState, report: OrderReport, *, fresh: bool = False) -> Appl
 def _apply_to_slot(
     state: GridState, slot: Slot, order: WorkingOrder, report: OrderReport, *, fresh: bool
 ) -> Applied:
+    if fresh and _is_cut(order, report):
+        order = replace(order, quantity=report.quantity)
+        slot = replace(slot, order=order)
+        state = _with_slot(state, slot)
     if not order.is_news(report):
         if not _shows_alive(order, report, fresh=fresh):
             return Applied(state)
@@ -70,6 +74,11 @@ def _apply_to_slot(
         totals = replace(totals, cycles=totals.cycles + 1)
     state = remember(replace(state, totals=totals), slot, after)
     return Applied(_with_slot(state, slot), freed=(slot,) if emptied else ())
+
+
+def _is_cut(order: WorkingOrder, report: OrderReport) -> bool:
+    """Return whether the venue has cut an exit: some do when the position shrinks under it."""
+    return not order.entry and report.status.working and report.quantity < order.quantity
 
 
 def _shows_alive(order: WorkingOrder, report: OrderReport, *, fresh: bool) -> bool:
