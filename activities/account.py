@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from activities.clock import utc_now
 from activities.looks import OVERLAP, Look, SharedLooks
-from activities.messages import Accepted, Books, ClearInput, Prepared, RestoreInput
+from activities.messages import Accepted, Books, ClearInput, Prepared, RenewInput, RestoreInput
 from activities.noticing import Notices
 from activities.preflight import Planned, Preflight, Report
 from activities.reconciling import RECONCILER, Reconciler
@@ -129,6 +129,34 @@ class AccountDesk:
         config = bind(asked.spec, instrument)
         found = await self.preflight(asked.run_id, config, asked.needs, asked.accepted)
         await self._note_overrides(asked.run_id, found, asked.accepted)
+
+    async def renew(self, asked: RenewInput) -> None:
+        """Reserve what a run may need with other settings, in place of what it had.
+
+        Raises InvalidValueError if there is no room for that; what it had reserved stands then.
+        """
+        run = await self._ledger.run(asked.run_id)
+        if run is None:
+            raise InvalidValueError(
+                f"run {asked.run_id} is not in the ledger, so it reserves nothing"
+            )
+        price = asked.price or (await self._venue.last_price(run.symbol)).price
+        planned = worst_case(bind(asked.spec, run.instrument), price)
+        had = await self._risk.reserved(asked.run_id)
+        held = run.instrument.notional_of(price.ticks * asked.lots)
+        leverage = had.leverage if had else Decimal(1)
+        full = await self._risk.admit(
+            reserve(
+                run.run_id,
+                self._account,
+                planned,
+                held=held,
+                exits=asked.exits,
+                leverage=leverage,
+            )
+        )
+        if full is not None:
+            raise InvalidValueError(full)
 
     async def preflight(
         self,

@@ -53,6 +53,18 @@ class ClearInput:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewInput:
+    """A run that wants other settings: what it holds, and how many orders wait to give it back."""
+
+    run_id: str
+    spec: GridSpec
+    lots: int
+    exits: int
+    #: The last it saw; None: none yet.
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """What a run starts with: the instrument as the venue tells it, and the last price."""
 
