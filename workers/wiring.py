@@ -17,6 +17,7 @@ from activities.gate import Gates, RiskGate, SizeGate
 from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
+from activities.room import RoomGate
 from activities.runs import RunActivities
 from activities.store.ledger import Ledger
 from domain.ports import Venue
@@ -26,6 +27,8 @@ from workers.settings import Settings
 from workers.venues import open_venue
 from workflows.messages import ExitInput, GuardStatus
 from workflows.names import (
+    ALERT_RUN,
+    ALERT_RUN_ID,
     EMERGENCY_EXIT,
     FEED_RUN,
     RISK_GUARD,
@@ -63,7 +66,7 @@ def desks(
 ) -> Desks:
     """Return the desks of *account*; one set per process, for they remember what they answered."""
     risk = risk or RiskDesk(ledger)
-    gate = Gates((size or SizeGate(), RiskGate(account, risk)))
+    gate = Gates((size or SizeGate(), RiskGate(account, risk), RoomGate(risk, ledger)))
     orders = OrderDesk(account, venue, ledger, gate, notices=Notices(account, risk))
     books = AccountDesk(account, venue, ledger, risk=risk, exclusive=exclusive)
     return Desks(account, venue, ledger, orders, books, risk)
@@ -164,6 +167,19 @@ async def ensure_guard(client: Client) -> None:
         task_timeout=TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary="Guard of the market",
+    )
+
+
+async def ensure_services(client: Client) -> None:
+    """Start what runs once in a deployment unless it runs already: guard and delivery of alerts."""
+    await ensure_guard(client)
+    await client.start_workflow(
+        ALERT_RUN,
+        id=ALERT_RUN_ID,
+        task_queue=SERVICES_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="Delivery of alerts",
     )
 
 

@@ -8,6 +8,7 @@ that the order of decisions does not depend on how signals happen to be batched.
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -17,6 +18,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.messages import (
+    Accepted,
+    ClearInput,
     FeedBatch,
     NoteInput,
     PrepareInput,
@@ -44,7 +47,7 @@ from domain.grid.events import (
     TellDivergence,
     TimePassed,
 )
-from domain.grid.preview import Preview, preview_change
+from domain.grid.preview import Preview, needs_to_go_on, preview_change
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, Phase, begin
 from domain.grid.view import GridStatus, SlotView, slots, status, table
@@ -52,12 +55,14 @@ from domain.grid.watch import Watch, watch
 from domain.money import Price
 from domain.order_ids import run_tag
 from domain.risk.belief import Belief, belief
+from domain.risk.preflight import refuse_unknown_names
 from workflows import calls, names
 from workflows.messages import (
     Command,
     GridResult,
     GridRunInput,
     ReconfigureGrid,
+    ResumeGrid,
     StopGrid,
     Taken,
 )
@@ -67,6 +72,7 @@ ROLL_AT: Final = 400
 #: A run that is due to roll, and was kept from it, tries again after this long.
 ROLL_WITHIN: Final = timedelta(milliseconds=100)
 MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
+_ALERTS: Final = "alerts"
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
 #: A comparison that a person asked for is answered by then, certain or not: a doubtful one needs a
@@ -76,6 +82,8 @@ COMPARED_WITHIN: Final = timedelta(seconds=10)
 #: twice as long each time: a venue that is down for hours must not fill the history.
 LOOK_AGAIN: Final = timedelta(seconds=3)
 LOOK_AGAIN_AT_LEAST: Final = timedelta(seconds=60)
+#: Since this patch a run that is resumed makes a preflight first.
+_PREFLIGHT: Final = "preflight-on-resume"
 
 
 @dataclass(slots=True)
@@ -115,10 +123,11 @@ class GridRun:
     async def run(self, start: GridRunInput) -> GridResult:
         """Run until stopped. A canceled workflow cancels its orders before it ends.
 
-        Fails with InvalidValueError if the settings cannot be used; nothing was begun then.
+        Fails with InvalidValueError if the settings cannot be used, and with PreflightError if what
+        the run needs is not in order; nothing was begun then.
         """
         if self._state is None:
-            await self._prepare(start.spec)
+            await self._prepare(start.spec, start.accepted)
         self._work = asyncio.create_task(self._loop())
         try:
             rolls = await asyncio.shield(self._work)
@@ -184,10 +193,11 @@ class GridRun:
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
+        alerts: list[Alert] = []
         books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
-                workflow.logger.warning("%s: %s", self._run_id, action.message)
+                alerts.append(action)
             elif isinstance(action, Resync):
                 self._start_resync()
             elif isinstance(action, Correct | TellDivergence):
@@ -196,13 +206,17 @@ class GridRun:
                 orders.append(action)
         settled = await calls.settle(SettleInput(self._key(), tuple(books))) if books else []
         changed = self._watch_to_tell()
-        if not orders and changed is None:
+        if not orders and changed is None and not self._submits(alerts):
             return settled
-        asked = SubmitInput(self._key(), tuple(orders), changed)
+        asked = SubmitInput(self._key(), tuple(orders), changed, tuple(alerts))
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
         return [*settled, *outcomes]
+
+    def _submits(self, alerts: Sequence[Alert]) -> bool:
+        """Return whether alerts alone are submitted: once they were only logged."""
+        return bool(alerts) and workflow.patched(_ALERTS)
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
@@ -263,12 +277,16 @@ class GridRun:
 
     # --- start, roll, end --------------------------------------------------------------------
 
-    async def _prepare(self, spec: GridSpec) -> None:
+    async def _prepare(self, spec: GridSpec, accepted: Accepted) -> None:
         try:
-            prepared = await calls.prepare(PrepareInput(self._run_id, self._tag, spec))
+            asked = PrepareInput(self._run_id, self._tag, spec, accepted)
+            prepared = await calls.prepare(asked)
         except (ActivityError, asyncio.CancelledError) as error:
-            if is_cancelled_exception(error):
+            # A try that was under way may have failed by itself when the cancel came.
+            task = asyncio.current_task()
+            if is_cancelled_exception(error) or (task is not None and task.cancelling()):
                 await asyncio.shield(calls.finish(RunKey(self._run_id, self._tag, spec.symbol)))
+                raise asyncio.CancelledError from error
             if isinstance(error.__cause__, ApplicationError):  # what a person has to read
                 raise error.__cause__ from None
             raise
@@ -371,8 +389,10 @@ class GridRun:
         return status(self._grid)
 
     @workflow.update
-    async def resume(self, command: Command) -> GridStatus:
-        """Go on after a pause."""
+    async def resume(self, command: ResumeGrid) -> GridStatus:
+        """Go on after a pause, if the preflight passes; else nothing changes."""
+        if workflow.patched(_PREFLIGHT):
+            await self._clear(command)
         await self._command(ResumeAsked(workflow.now()), "resume", command.by, command.why)
         return status(self._grid)
 
@@ -408,8 +428,12 @@ class GridRun:
         self._refuse_unless(Phase.RUNNING, Phase.WAITING, verb="pause")
 
     @resume.validator
-    def _can_resume(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+    def _can_resume(self, command: ResumeGrid) -> None:
         self._refuse_unless(Phase.PAUSED, verb="resume")
+        try:
+            refuse_unknown_names(command.accepted, [self._grid.config.spec.account])
+        except InvalidValueError as error:
+            raise ApplicationError(str(error), type="InvalidValueError") from None
 
     @reconcile.validator
     def _can_reconcile(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
@@ -428,6 +452,16 @@ class GridRun:
             check_reconfigure(self._grid, self._bound(command.spec))
         except InvalidValueError as error:
             raise ApplicationError(str(error), type="InvalidValueError") from None
+
+    async def _clear(self, command: ResumeGrid) -> None:
+        """Fail the update if the preflight does not pass. Others may stop the run meanwhile."""
+        needs = needs_to_go_on(self._grid, workflow.now())
+        accepted = Accepted(command.accepted, command.by, command.why)
+        try:
+            await calls.clear(ClearInput(self._run_id, self._grid.config.spec, needs, accepted))
+        except ActivityError as error:
+            raise _refusal(error) from None
+        self._refuse_unless(Phase.PAUSED, verb="resume")
 
     def _bound(self, spec: GridSpec) -> GridConfig:
         try:
@@ -521,3 +555,11 @@ class GridRun:
         if self._state is None:  # a bug, so the workflow task fails and is tried again
             raise RuntimeError("the run has no state yet")
         return self._state
+
+
+def _refusal(error: ActivityError) -> ApplicationError:
+    """Return what a person has to read of an activity that failed."""
+    if isinstance(error.cause, ApplicationError):
+        return error.cause
+    why = error.cause or error
+    return ApplicationError(f"the preflight was not made in time: {why}", type="PreflightError")
