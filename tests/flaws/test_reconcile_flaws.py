@@ -33,7 +33,8 @@ async def test_k1_a_fill_of_an_order_that_the_venue_does_not_list_is_found(tmp_p
 
 async def test_k2_what_is_said_to_be_corrected_is_corrected(tmp_path: Path) -> None:
     async with opened_world("paper", MarketKind.PERPETUAL, tmp_path) as world:
-        async with Runs("simple", world, tmp_path, fields={"reconcile_every": 5}).life() as run:
+        runs = Runs("simple", world, tmp_path, fields={"reconcile_every": 5})
+        async with runs.life() as run:
             await resting(world)
             world.advance(4)
             await eventually(lambda: world.leaves == world.lots > 1000, what="two exits")
