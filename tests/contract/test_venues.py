@@ -149,7 +149,7 @@ async def test_an_order_under_the_minimum_is_refused_as_invalid_if_there_is_one(
 ) -> None:
     bench.advance(1)
     answer = await bench.venue.place(buy(bench, A, 990, lots=1))  # 0.99 USDT
-    if not (await bench.venue.instrument(bench.symbol)).min_notional:  # OKX tells none
+    if bench.venue.name == "okx":  # it has none: a least quantity is all
         assert isinstance(answer, OrderReport)
         return
     assert isinstance(answer, Refusal)

@@ -53,14 +53,16 @@ async def test_k3_an_order_by_hand_stays_and_so_do_ours_while_they_are_on_their_
 ) -> None:
     async with opened_world("paper", MarketKind.PERPETUAL, tmp_path) as world:
         symbol = world.instrument.symbol
-        world.place(OrderRequest("by-hand", symbol, Side.BUY, Quantity(7), Price(9_000)))
-        async with Runs("simple", world, tmp_path, fields={"reconcile_every": 5}).life() as run:
-            await eventually(lambda: len(world.resting(Side.BUY)) == 4, what="three entries")
+        runs = Runs("simple", world, tmp_path, fields={"reconcile_every": 5})
+        async with runs.life() as run:
+            await resting(world)
+            world.place(OrderRequest("by-hand", symbol, Side.BUY, Quantity(7), Price(9_000)))
             assert isinstance(world.venue, Counted)
             # No list shows what the run has sent, as if all of it were on its way.
-            world.venue.hidden = frozenset(o.client_id for o in world.resting(Side.BUY))
-            seen = world.venue.views
-            await eventually(lambda: world.venue.views >= seen + 3, what="three looks")
+            ours = [o.client_id for o in world.resting(Side.BUY) if o.client_id != "by-hand"]
+            world.venue.hidden = frozenset(ours)
+            venue, seen = world.venue, world.venue.views
+            await eventually(lambda: venue.views >= seen + 3, what="three looks")
             assert len(world.resting(Side.BUY)) == 4, "neither freed nor canceled"
             assert len(world.orders()) == 4, "nor sent again"
             events = await run.desks.ledger.risk_events(run.desks.account)
