@@ -38,6 +38,7 @@ from domain.grid.events import (
     PriceMoved,
     Reported,
     Resynced,
+    TimePassed,
 )
 from domain.grid.spec import parse_spec
 from domain.market import PriceUpdate
@@ -150,7 +151,7 @@ def test_k11_what_is_to_make_never_takes_unless_the_settings_say_so() -> None:
         if asked:
             sent = list(run.decide(refused(asked[-1].client_id, RefusalReason.WOULD_CROSS)))
         else:
-            sent = list(run.waits())
+            sent = list(run.decide(TimePassed(T0)))
             assert requests(sent)  # the slot tries again, and still only makes
 
 
