@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from activities.clock import utc_now
+from activities.dead_man import check_switch
 from activities.looks import Look, SharedLooks
 from activities.messages import Books, Prepared, RestoreInput
 from activities.noticing import Notices
@@ -71,8 +72,8 @@ class AccountDesk:
         """Open the books of a run; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol, the spec does not fit the
-        instrument or does not earn its fees, the name was used before, or there is no room for the
-        run within the limits.
+        instrument or does not earn its fees, the venue has no dead-man's switch and the spec asks
+        for one, the name was used before, or there is no room for the run within the limits.
         """
         instrument = await self._venue.instrument(spec.symbol)
         price = await self._venue.last_price(spec.symbol)
@@ -84,6 +85,7 @@ class AccountDesk:
                 f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
                 "choose another name"
             )
+        check_switch(spec, self._venue)
         planned = preview(bind(spec, instrument), price.price)
         since = price.at - OVERLAP
         view = await self._venue.account_view(spec.symbol, since)
