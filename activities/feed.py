@@ -105,7 +105,7 @@ class Feed:
 
     async def run(self) -> None:
         """Keep the streams up and the runs told; ends only by cancellation."""
-        failures, silent_since = 0, self._clock()
+        failures, silent_since, why = 0, self._clock(), ""
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._look_out())
             while True:
@@ -121,7 +121,7 @@ class Feed:
                     if not failures:  # once, however long the outage is
                         self._tell_stale(why)
                         silent_since = self._clock()
-                await self._notices.streams(silent_since)
+                await self._notices.streams(silent_since, why)
                 await self._look_at_risk()
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1

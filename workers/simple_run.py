@@ -245,7 +245,7 @@ class SimpleRun:
         books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
-                _log.warning("%s: %s", self.run_id, action.message)
+                await self._desks.risk.alerts.of_engine(self.run_id, [action])
             elif isinstance(action, Resync):
                 self._start_resync()
             elif isinstance(action, Correct | TellDivergence):
