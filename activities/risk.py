@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from activities.alerting import AlertDesk
 from activities.clock import utc_now
 from activities.risk_log import (
     commands,
@@ -74,6 +75,8 @@ class RiskDesk:
         self._ledger = ledger
         self.spec = spec or RiskSpec()
         self._clock = clock
+        #: For what people should hear of besides what risk does.
+        self.alerts = AlertDesk(ledger, clock)
         #: What was read last of the scopes of a question, and at which version of it all.
         self._read: dict[tuple[Scope, ...], tuple[int, Known]] = {}
         #: Run ids by tag, which never change.

@@ -132,6 +132,7 @@ class RunActivities:
             if asked.watch is not None:
                 run = asked.run
                 await self._books.watch(run.run_id, run.run_id, run.tag, asked.watch)
+            await self._risk.alerts.of_engine(asked.run.run_id, asked.alerts)
             instrument = await self._instrument(asked.run)
             return await beating(self._orders.submit(instrument, asked.actions))
 

@@ -8,6 +8,7 @@ that the order of decisions does not depend on how signals happen to be batched.
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -71,6 +72,7 @@ ROLL_AT: Final = 400
 #: A run that is due to roll, and was kept from it, tries again after this long.
 ROLL_WITHIN: Final = timedelta(milliseconds=100)
 MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
+_ALERTS: Final = "alerts"
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
 #: A comparison that a person asked for is answered by then, certain or not: a doubtful one needs a
@@ -191,10 +193,11 @@ class GridRun:
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
+        alerts: list[Alert] = []
         books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
-                workflow.logger.warning("%s: %s", self._run_id, action.message)
+                alerts.append(action)
             elif isinstance(action, Resync):
                 self._start_resync()
             elif isinstance(action, Correct | TellDivergence):
@@ -203,13 +206,17 @@ class GridRun:
                 orders.append(action)
         settled = await calls.settle(SettleInput(self._key(), tuple(books))) if books else []
         changed = self._watch_to_tell()
-        if not orders and changed is None:
+        if not orders and changed is None and not self._submits(alerts):
             return settled
-        asked = SubmitInput(self._key(), tuple(orders), changed)
+        asked = SubmitInput(self._key(), tuple(orders), changed, tuple(alerts))
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
         return [*settled, *outcomes]
+
+    def _submits(self, alerts: Sequence[Alert]) -> bool:
+        """Return whether alerts alone are submitted: once they were only logged."""
+        return bool(alerts) and workflow.patched(_ALERTS)
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
