@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from activities.clock import utc_now
+from activities.dead_man import check_switch
 from activities.looks import OVERLAP, Look, SharedLooks
 from activities.messages import Accepted, Books, ClearInput, Prepared, RenewInput, RestoreInput
 from activities.noticing import Notices
@@ -79,8 +80,9 @@ class AccountDesk:
         """Open the books of a run; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol, the spec does not fit the
-        instrument or does not earn its fees, the name was used before, or there is no room for the
-        run within the limits; PreflightError if what the run needs is not in order.
+        instrument or does not earn its fees, the venue has no dead-man's switch and the spec asks
+        for one, the name was used before, or there is no room for the run within the limits;
+        PreflightError if what the run needs is not in order.
         """
         instrument = await self._venue.instrument(spec.symbol)
         price = (await self._venue.last_price(spec.symbol)).price
@@ -92,6 +94,7 @@ class AccountDesk:
                 f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
                 "choose another name"
             )
+        check_switch(spec, self._venue)
         config = bind(spec, instrument)
         check_profit(config, price)
         found = await self.preflight(run_id, config, accepted=accepted)

@@ -195,7 +195,10 @@ class SimpleRun:
                 task.result()
         finally:
             await _ended(*tasks, self._resync, self._look_again, self._exit, self._held)
-        return await self._finish() if self._is_done else None
+        if not self._is_done:
+            return None
+        await feed.stand_down()
+        return await self._finish()
 
     @property
     def _is_done(self) -> bool:
