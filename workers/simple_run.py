@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Self, TypeVar
+from typing import ClassVar, Final, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
@@ -63,6 +63,8 @@ T = TypeVar("T")
 
 class SimpleRun:
     """One grid that this process runs; made by `open`."""
+
+    look_again: ClassVar[timedelta] = LOOK_AGAIN
 
     def __init__(
         self, run_id: str, desks: Desks, store: CheckpointStore, clock: Callable[[], datetime]
@@ -237,7 +239,7 @@ class SimpleRun:
     def _look_again_if_unknown(self) -> None:
         idle = self._look_again is None or self._look_again.done()
         if idle and any(order.unknown for order in self.state.working()):
-            self._look_again = asyncio.create_task(self._tick_after(LOOK_AGAIN))
+            self._look_again = asyncio.create_task(self._tick_after(self.look_again))
 
     async def _tick_after(self, pause: timedelta) -> None:
         await asyncio.sleep(pause.total_seconds())
