@@ -4,8 +4,8 @@ It opens and closes the books of a run, back-fills the ledger from the venue, an
 money adds up.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -13,17 +13,19 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from activities.clock import utc_now
-from activities.looks import SharedLooks
-from activities.messages import Books, Prepared
+from activities.looks import Look, SharedLooks
+from activities.messages import Books, Prepared, RestoreInput
 from activities.noticing import Notices
+from activities.reconciling import RECONCILER, Reconciler
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
+from activities.store.records import OPEN, AuditEntry, EquityRecord, Run, RunStatus
 from activities.store.records import Watch as StoredWatch
+from activities.strangers import Strangers
 from domain.accounting import VenueView, residual
 from domain.errors import InvalidValueError, StoreUnavailableError
 from domain.grid.config import bind
-from domain.grid.events import Resynced
+from domain.grid.events import BookAction, GridEvent, Resynced
 from domain.grid.preview import preview
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
@@ -32,20 +34,13 @@ from domain.money import EXACT, Instrument, MarketKind, Price
 from domain.order_ids import decode
 from domain.ports import Venue
 from domain.risk.limits import reserve
+from domain.risk.scope import Scope, ScopeKind
 
 #: A venue's clock and ours differ, and its lists lag: each look reaches back this far.
 OVERLAP: Final = timedelta(seconds=60)
-#: What the ledger says of a run that may still trade.
-OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+#: A ledger that was lost gets back what the venue tells of so long.
+LOOK_BACK: Final = timedelta(days=7)
 _WATCH: Final = TypeAdapter(Watch)
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What the venue shows of the account on one symbol, and the price there."""
-
-    view: AccountView
-    mark: Price
 
 
 class AccountDesk:
@@ -58,9 +53,14 @@ class AccountDesk:
         ledger: Ledger,
         clock: Callable[[], datetime] = utc_now,
         risk: RiskDesk | None = None,
+        *,
+        exclusive: bool = False,
     ) -> None:
+        """On an *exclusive* account orders that no run has sent are canceled."""
         self._account = account
         self._risk = risk or RiskDesk(ledger, clock=clock)
+        self._reconciler = Reconciler(account, ledger, self._risk, clock)
+        self._strangers = Strangers(account, venue, ledger, clock, exclusive=exclusive)
         self._notices = Notices(account, self._risk, clock)
         self._venue = venue
         self._ledger = ledger
@@ -85,7 +85,8 @@ class AccountDesk:
                 "choose another name"
             )
         planned = preview(bind(spec, instrument), price.price)
-        view = await self._venue.account_view(spec.symbol, price.at)
+        since = price.at - OVERLAP
+        view = await self._venue.account_view(spec.symbol, since)
         await self._refuse_shared(spec, instrument, view)
         opening = VenueView.of(instrument, view.balances, view.positions)
         run = Run(
@@ -103,6 +104,7 @@ class AccountDesk:
         full = await self._risk.admit(reserve(run_id, self._account, planned))
         if full is not None:
             raise InvalidValueError(full)
+        await self._reconciler.opened(run, view, since)
         await self._ledger.open_run(run)
         return Prepared(instrument, price.price, self._venue.name)
 
@@ -144,6 +146,22 @@ class AccountDesk:
             run = None  # exits leave without a ledger too
         return run.instrument if run else await self._venue.instrument(symbol)
 
+    async def held(self, run_id: str, symbol: str) -> tuple[int, Price]:
+        """Return the signed lots that a run holds by its fills, all of them, and the last price.
+
+        A venue's list of fills may lag behind what it says of an order: both are counted, none
+        twice. Raises a VenueError or a StoreError; then nothing is known.
+        """
+        look = await self._looks.at(symbol)
+        account = await self._ledger.account_of_run(run_id)
+        untold = Counter[str]()
+        for order in await self._ledger.orders_of_run(run_id):
+            untold[order.client_id] += order.side.sign * order.filled.lots
+        for fill in await self._ledger.fills_of_run(run_id):
+            untold[fill.client_id] -= fill.side.sign * fill.quantity.lots
+        lots = EXACT.divide(account.base, account.instrument.lot_size)
+        return int(lots) + untold.total(), look.mark  # less than a lot cannot be sold
+
     async def resync(self, run_id: str, symbol: str, tag: str) -> Resynced:
         """Ask the venue for everything since the watermark and put it into the ledger.
 
@@ -151,16 +169,62 @@ class AccountDesk:
         a VenueError or a StoreError; then nothing is known, and nothing was moved.
         """
         look = await self._looks.at(symbol)
+        run = await self._ledger.run(run_id)
+        shown = await self._reconciler.shown(run, look) if run else None
         await self._check_books(run_id, look, noticed=True)
         orders = tuple(r for r in look.view.orders if _carries(r.client_id, tag))
-        return Resynced(orders, look.view.at)
+        # Venues tell the time of the last trade before the look: a fill may be later.
+        at = max((look.view.at, *(fill.at for fill in look.view.fills)))
+        return Resynced(orders, at, shown, look.mark, recorded=run is not None)
 
-    async def _look(self, symbol: str) -> _Look:
+    async def settle(
+        self, run_id: str, symbol: str, actions: Sequence[BookAction]
+    ) -> list[GridEvent]:
+        """Carry out what came of a comparison of positions; see `Reconciler.settle`."""
+        return await self._reconciler.settle(run_id, symbol, actions)
+
+    async def _look(self, symbol: str) -> Look:
         mark = await self._ledger.watermark(self._account, symbol)
         price = await self._venue.last_price(symbol)
-        view = await self._venue.account_view(symbol, (mark or price.at) - OVERLAP)
+        look = await self._look_since(symbol, (mark or price.at) - OVERLAP, price.price)
+        await self._strangers.look(look.view.orders)
+        return look
+
+    async def _look_since(self, symbol: str, since: datetime, mark: Price) -> Look:
+        view = await self._venue.account_view(symbol, since)
         await self._ledger.record_view(self._account, symbol, view)
-        return _Look(view, price.price)
+        return Look(view, mark, since)
+
+    async def restore(self, asked: RestoreInput) -> None:
+        """Tell a ledger that was lost of a run that lives, and of what the venue still tells.
+
+        What halted the run before went with the ledger: its breaker opens, until a person resets
+        it. What the account held at the run's start is gone for good, and so is what the run's
+        money is compared with. Safe to repeat.
+        """
+        price = await self._venue.last_price(asked.symbol)
+        why = "the ledger did not know the run: whatever halted it before is not known"
+        scope = Scope(ScopeKind.RUN, asked.run_id)
+        await self._risk.trip(scope, RECONCILER, why)
+        planned = preview(bind(asked.spec, asked.instrument), price.price)
+        await self._risk.admit(reserve(asked.run_id, self._account, planned))  # halted either way
+        run = Run(
+            asked.run_id,
+            asked.tag,
+            asked.kind,
+            self._account,
+            self._venue.name,
+            asked.symbol,
+            asked.spec.model_dump(mode="json"),
+            asked.instrument,
+            self._clock(),
+        )
+        await self._ledger.open_run(run)
+        await self._look_since(asked.symbol, price.at - LOOK_BACK, price.price)
+        entry = AuditEntry(
+            self._clock(), RECONCILER, "reconcile", "restore", asked.run_id, None, None, why
+        )
+        await self._ledger.audit(entry)
 
     async def watch(self, run_id: str, workflow_id: str, tag: str, watch: Watch) -> None:
         """Let the account's feed watch for a run, from the next look of the feed on."""
@@ -179,7 +243,7 @@ class AccountDesk:
         await self._ledger.record_fills(self._account, view.fills)
         await self._ledger.record_funding(self._account, view.funding)
         price = await self._venue.last_price(symbol)
-        books = await self._check_books(run_id, _Look(view, price.price))
+        books = await self._check_books(run_id, Look(view, price.price, mark - OVERLAP))
         await self._ledger.close_run(run_id, self._clock(), RunStatus.STOPPED)
         await self._notices.ended(run)
         return books
@@ -198,9 +262,7 @@ class AccountDesk:
         if command == "reconfigure" and after is not None:
             await self._ledger.set_run_spec(run_id, after)
 
-    async def _check_books(
-        self, run_id: str, look: _Look, *, noticed: bool = False
-    ) -> Books | None:
+    async def _check_books(self, run_id: str, look: Look, *, noticed: bool = False) -> Books | None:
         """Compare the ledger with what the venue says, and keep the result.
 
         Breakers hear of it if it is to be *noticed*: what a run sells at its end is no trade.

@@ -6,7 +6,8 @@ with growing pauses, and every run then asks the venue what it missed. A stream 
 breaks, when its connection is silent, and when it does not tell what the venue lists.
 
 It also looks at where its runs stand with risk, and tells each of them when that changes: a run
-hears it before it hears for the first time that the streams are live.
+hears it before it hears for the first time that the streams are live. And it begins the emergency
+exits that were asked for.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
+from activities.danger import DangerWatch
+from activities.exits import Exits
 from activities.messages import FeedBatch
 from activities.noticing import Notices
 from activities.orders import OrderDesk
@@ -36,9 +39,12 @@ from domain.orders import OrderReport, OrderStatus
 from domain.ports import Venue
 from domain.risk.scope import OVERALL
 from domain.risk.standing import Standing
+from domain.risk.way_out import WayOut
 
 #: Delivers a batch to a workflow. Returns False if there is no such run any more.
 Deliver = Callable[[str, FeedBatch], Awaitable[bool]]
+#: Begins the emergency exit of a run, unless it was begun before. Returns False if it could not.
+Leave = Callable[[WayOut], Awaitable[bool]]
 #: Tells what every run of the account wants watched.
 Watches = Callable[[], Awaitable[Sequence[StoredWatch]]]
 
@@ -66,6 +72,7 @@ class Feed:
         risk: RiskDesk,
         *,
         deliver: Deliver,
+        leave: Leave,
         session: str,
         watches: Watches | None = None,
         clock: Callable[[], datetime] = utc_now,
@@ -78,6 +85,10 @@ class Feed:
         self._risk = risk
         self._notices = Notices(account, risk, clock)
         self._deliver = deliver
+        self._leave = leave
+        self._exits = Exits(ledger, risk, clock)
+        self._left: set[tuple[str, int]] = set()
+        self._danger = DangerWatch(account, venue, ledger, risk, clock)
         self._session = session
         self._watches = watches or self._stored_watches
         self._clock = clock
@@ -94,6 +105,7 @@ class Feed:
         """Keep the streams up and the runs told; ends only by cancellation."""
         failures, silent_since = 0, self._clock()
         async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._look_out())
             while True:
                 try:
                     async with self._venue.reports() as reports:
@@ -304,6 +316,7 @@ class Feed:
         """Tell every run where it stands, if that has changed."""
         if self._routes:
             await self._tell_standings(list(self._routes.values()))
+            await self._begin_exits(list(self._routes))
         for route in self._routes.values():
             if route.urgent:
                 self._wake(route.run_id)
@@ -327,6 +340,26 @@ class Feed:
             return
         for route in routes:
             route.stands(found[route.run_id], at)
+
+    async def _look_out(self) -> None:
+        """Look out for danger, streams or no streams."""
+        spec = self._risk.spec.emergency
+        while spec.enabled:
+            if self._routes:
+                await self._danger.look(list(self._routes))
+            await asyncio.sleep(spec.every)
+
+    async def _begin_exits(self, run_ids: Sequence[str]) -> None:
+        """Begin what was asked for, once in the life of this feed."""
+        try:
+            asked = await self._exits.of(run_ids)
+        except StoreError as error:
+            _log.warning("whether runs are to leave cannot be read: %s", error)
+            return
+        for way in asked.values():
+            key = (way.run_id, way.number)
+            if not way.ended and key not in self._left and await self._leave(way):
+                self._left.add(key)
 
     # --- telling the runs --------------------------------------------------------------------
 

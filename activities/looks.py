@@ -6,9 +6,23 @@ about. So those who ask during a look wait for its end, and share the next one.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
+from domain.market import AccountView
+from domain.money import Price
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the venue shows of an account on one symbol, its orders and fills from `since` on."""
+
+    view: AccountView
+    mark: Price
+    since: datetime
 
 
 class SharedLooks(Generic[T]):

@@ -91,14 +91,19 @@ class Notices:
 
     async def streams(self, silent_since: datetime | None) -> None:
         """Note since when the streams are lost; None: they are live."""
-        feed = f"the feed of account {self._account}"
+        await self._silent(f"the feed of account {self._account}", silent_since)
+
+    async def positions(self, unknown_since: datetime | None) -> None:
+        """Note since when nobody knows what danger the account is in; None: it is known."""
+        await self._silent(f"the positions of account {self._account}", unknown_since)
+
+    async def _silent(self, what: str, since: datetime | None) -> None:
         try:
             known = (await self._risk.known([self._scope])).breakers[self._scope]
-            if known.measures.stale.get(feed) != silent_since:
-                event = FeedStale(feed, silent_since, self._clock())
-                await self._risk.tell([self._scope], event)
+            if known.measures.stale.get(what) != since:
+                await self._risk.tell([self._scope], FeedStale(what, since, self._clock()))
         except StoreError as error:
-            _log.warning("the breaker of %s was not told of its streams: %s", self._scope, error)
+            _log.warning("the breaker of %s was not told of %s: %s", self._scope, what, error)
 
     # --- money -------------------------------------------------------------------------------
 
@@ -134,6 +139,14 @@ class Notices:
             await self._risk.measure(scopes(run.run_id, run.account), names, work)
         except StoreError as error:
             _log.warning("breakers were not told of the books of %s: %s", run.run_id, error)
+
+    async def fallen(self) -> Decimal | None:
+        """Return how far the account's equity is below its peak, in percent; None: not known.
+
+        Raises a StoreError.
+        """
+        stored = await self._risk.stored(_of_account(self._account))
+        return None if stored is None else _ACCOUNT_BOOKS.validate_python(stored).fallen
 
     def _run_books(self, run: Run, account: RunAccount, mark: Price, stored: States) -> RunBooks:
         """Return what was told of a run; at the first look nothing that it did before is news."""

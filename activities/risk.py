@@ -19,10 +19,9 @@ from activities.clock import utc_now
 from activities.risk_log import (
     commands,
     entry_of_move,
-    entry_of_verdict,
     of_move,
-    of_verdict,
 )
+from activities.risk_word import ROWS, overruled, spoken, word
 from activities.store.ledger import Ledger
 from activities.store.risk import RiskChange, States
 from domain.order_ids import decode
@@ -41,10 +40,7 @@ from domain.risk.scope import Scope, scopes
 from domain.risk.spec import RiskSpec
 from domain.risk.standing import RiskView, Standing, standing
 
-#: What the market monitor said last is stored beside the breakers, under this.
-_MONITOR: Final = "monitor"
 _BREAKER: Final = TypeAdapter(BreakerState)
-_VERDICT: Final = TypeAdapter(Verdict)
 _RESERVATION: Final = TypeAdapter(Reservation)
 #: Of what is stored: what to tell each breaker, and what to store beside it.
 Measuring = Callable[[States], tuple[Mapping[Scope, Sequence[BreakerEvent]], Mapping[str, Any]]]
@@ -57,6 +53,8 @@ class Known:
     breakers: Mapping[Scope, BreakerState]
     #: Of the market monitor; None: it has not spoken.
     verdict: Verdict | None
+    #: Candles of the market monitor up to this opening were judged by a person.
+    pardoned: datetime | None = None
 
 
 class RiskDesk:
@@ -121,18 +119,16 @@ class RiskDesk:
         """Return what is known of the scopes *wanted*, and of the market."""
         key = tuple(wanted)
         version, known = self._read.get(key, (None, None))
-        now, stored = await self._ledger.look_at_risk([*map(str, key), _MONITOR], version)
+        now, stored = await self._ledger.look_at_risk([*map(str, key), *ROWS], version)
         if stored is not None or known is None:
             known = self._known(key, stored or {})
             self._read[key] = (now, known)
         return known
 
     def _known(self, wanted: Iterable[Scope], stored: States) -> Known:
-        verdict = stored.get(_MONITOR)
-        return Known(
-            {scope: self._breaker(scope, stored) for scope in wanted},
-            None if verdict is None else _VERDICT.validate_python(verdict),
-        )
+        said = word(stored)
+        breakers = {scope: self._breaker(scope, stored) for scope in wanted}
+        return Known(breakers, said.verdict, said.pardoned)
 
     def _breaker(self, scope: Scope, stored: States) -> BreakerState:
         """Return a breaker as it is stored, with the limits of today."""
@@ -152,6 +148,11 @@ class RiskDesk:
         breakers = tuple(known.breakers[scope] for scope in scopes(run_id, account))
         view = RiskView(verdict, breakers, {run_id: None})
         return standing(view, run_id, account, now, valid_for)
+
+    async def stored(self, name: str) -> Any:
+        """Return what is stored beside the breakers under *name*; None: nothing yet."""
+        _, found = await self._ledger.look_at_risk([name])
+        return (found or {}).get(name)
 
     # --- breakers ----------------------------------------------------------------------------
 
@@ -223,17 +224,32 @@ class RiskDesk:
 
     # --- the market monitor ------------------------------------------------------------------
 
-    async def speak(self, verdict: Verdict) -> None:
-        """Keep what the market monitor says; a change of it is told, the rest is its heartbeat."""
+    async def speak(
+        self, verdict: Verdict, speaker: str = "", patience: timedelta = timedelta()
+    ) -> bool:
+        """Keep what the market monitor says; a change of it is told, the rest is its heartbeat.
+
+        Returns False, and keeps nothing, if another *speaker* spoke within *patience*.
+        """
+        taken = True
 
         def work(stored: States) -> RiskChange:
-            before = self._known((), stored).verdict
-            states = {_MONITOR: _VERDICT.dump_python(verdict, mode="json")}
-            if before is not None and before.halted == verdict.halted:
-                return RiskChange(states)
-            return RiskChange(states, [of_verdict(verdict)], [entry_of_verdict(before, verdict)])
+            nonlocal taken
+            change = spoken(stored, verdict, speaker, patience)
+            taken = change is not None
+            return change or RiskChange()
 
-        await self._change((), (_MONITOR,), work)
+        await self._change((), ROWS, work)
+        return taken
+
+    async def pardon(self, who: str, why: str) -> None:
+        """End the storm of the market monitor: a person has judged all candles it has seen.
+
+        The next candle may begin another. Raises InvalidValueError without a *why*, and if the
+        monitor has seen nothing.
+        """
+        now = self._clock()
+        await self._change((), ROWS, lambda stored: overruled(stored, who, why, now))
 
     # --- limits ------------------------------------------------------------------------------
 

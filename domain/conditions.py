@@ -175,3 +175,12 @@ class FullVenue(Venue, BatchVenue, Protocol):
     ) -> AbstractAsyncContextManager[AsyncIterator[MarkPrice]]:
         """Stream mark prices and funding rates, latest wins."""
         ...
+
+
+@runtime_checkable
+class HealthVenue(Protocol):
+    """A venue that tells how far an account is from being liquidated as a whole."""
+
+    async def health(self) -> Decimal | None:
+        """Return the health of the account, 0 to 1 (`domain.risk.emergency`); None: not told."""
+        ...

@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from activities.clock import utc_now
 from activities.store.checkpoint import CheckpointStore
@@ -16,6 +16,7 @@ from domain.errors import StoreUnavailableError
 from domain.grid.spec import GridSpec, StopMode
 from workers.settings import Settings
 from workers.simple_run import SimpleRun
+from workers.watching import market_guard
 from workers.wiring import Desks, account_desks
 from workflows.messages import GridResult
 
@@ -31,11 +32,12 @@ async def run_simple(
     discard: bool = False,
     stop: StopMode | None = None,
     clock: Callable[[], datetime] = utc_now,
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
 ) -> GridResult | None:
     """Run until the grid has ended or SIGINT or SIGTERM comes (None): see `SimpleRun.open`.
 
     A first signal ends the process after the event at hand, a second one at once. The orders stay,
-    and the next start goes on with them.
+    and the next start goes on with them. What is to run *beside* it ends with it.
     """
     run = await SimpleRun.open(run_id, spec, desks, store, discard=discard, stop=stop, clock=clock)
     loop = asyncio.get_running_loop()
@@ -47,7 +49,7 @@ async def run_simple(
     for number in _SIGNALS:
         loop.add_signal_handler(number, leave, number)
     try:
-        return await run.run()
+        return await run.run(*beside)
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
@@ -70,8 +72,12 @@ async def main_loop(
         async with (
             Ledger.open(settings.ledger_url) as ledger,
             account_desks(settings, spec.account, ledger) as desks,
+            market_guard(settings, ledger, f"simple {name}") as guard,
         ):
-            return await run_simple(name, spec, desks, store, discard=discard, stop=stop)
+            beside = [guard.run] if guard else []
+            return await run_simple(
+                name, spec, desks, store, discard=discard, stop=stop, beside=beside
+            )
 
 
 def checkpoint_file(settings: Settings) -> Path:

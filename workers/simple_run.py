@@ -9,16 +9,19 @@ What it missed meanwhile it asks the venue for, as after any lost connection.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
+from activities.exits import Exits
 from activities.feed import Feed
-from activities.messages import FeedBatch
+from activities.leaving import LeavingDesk
+from activities.messages import FeedBatch, RestoreInput
 from activities.store.checkpoint import CheckpointStore
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
@@ -27,16 +30,20 @@ from domain.errors import (
     StoreError,
     VenueError,
 )
+from domain.grid.comparing import is_in_doubt
 from domain.grid.config import bind, check_profit
 from domain.grid.engine import check_reconfigure, step
 from domain.grid.events import (
     Alert,
+    BookAction,
+    Correct,
     FeedChanged,
     GridAction,
     GridEvent,
     ReconfigureAsked,
     Resync,
     StopAsked,
+    TellDivergence,
     TimePassed,
 )
 from domain.grid.spec import GridSpec, StopMode
@@ -44,7 +51,10 @@ from domain.grid.state import GridState, begin
 from domain.grid.view import status
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
+from domain.risk.leaving import Leaving
+from domain.risk.way_out import WayOut, debt_of
 from workers.rebuild import rebuilt
+from workers.simple_exit import SimpleExit
 from workers.wiring import Desks
 from workflows.messages import GridResult
 
@@ -82,6 +92,8 @@ class SimpleRun:
         self._must_resync = False
         self._resync: asyncio.Task[None] | None = None
         self._look_again: asyncio.Task[None] | None = None
+        self._exits = Exits(desks.ledger, desks.risk, clock)
+        self._exit: asyncio.Task[Leaving] | None = None
 
     @classmethod
     async def open(
@@ -137,9 +149,10 @@ class SimpleRun:
         self._idle.clear()
         self._news.set()
 
-    async def run(self) -> GridResult | None:
+    async def run(self, *beside: Callable[[], Coroutine[Any, Any, None]]) -> GridResult | None:
         """Run until the grid has ended; None if told to leave before. To be called once.
 
+        What runs *beside* it is canceled with it, and must not end before.
         Raises StoreUnavailableError or CorruptCheckpointError if a state could not be committed;
         nothing of what it had decided was sent then.
         """
@@ -150,24 +163,38 @@ class SimpleRun:
             self._desks.orders,
             self._desks.risk,
             deliver=self._deliver,
+            leave=self._leave,
             session=self.run_id,
             watches=self._watches,
             clock=self._clock,
         )
-        work = [self._loop(), feed.run(), self._reconcile_for_ever()]
+        work = [self._whole(), feed.run(), self._reconcile_for_ever(), *(each() for each in beside)]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await _ended(*tasks, self._resync, self._look_again)
-        return await self._finish() if self.state.finished else None
+            await _ended(*tasks, self._resync, self._look_again, self._exit)
+        return await self._finish() if self._is_done else None
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether the grid has ended, and so has the exit that took over from it."""
+        left = self._exit is not None and self._exit.done() and not self._exit.cancelled()
+        return self.state.finished and (left or not self.state.handed_over)
 
     # --- the loop ----------------------------------------------------------------------------
 
+    async def _whole(self) -> None:
+        await self._loop()
+        if self.state.finished and self.state.handed_over and not self._leaving:
+            await self._left()
+
     async def _loop(self) -> None:
         while not self._leaving and not self.state.finished:
+            if self._exit is not None and self._exit.done():
+                self._exit.result()  # it ends by itself only after the grid: it has failed
             if self._inbox:
                 await self._handle(self._inbox.popleft())
                 continue
@@ -193,17 +220,25 @@ class SimpleRun:
 
     async def _perform(self, actions: Sequence[GridAction]) -> Sequence[GridEvent]:
         orders: list[GridAction] = []
+        books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
                 _log.warning("%s: %s", self.run_id, action.message)
             elif isinstance(action, Resync):
                 self._start_resync()
+            elif isinstance(action, Correct | TellDivergence):
+                books.append(action)
             else:
                 orders.append(action)
+        settled: Sequence[GridEvent] = ()
+        config = self.state.config
+        if books:
+            settled = await self._desks.books.settle(self.run_id, config.symbol, books)
         if not orders:
-            return ()
-        instrument = self.state.config.instrument
-        return await self._patiently(lambda: self._desks.orders.submit(instrument, orders))
+            return settled
+        submit = self._desks.orders.submit
+        outcomes = await self._patiently(lambda: submit(config.instrument, orders))
+        return [*settled, *outcomes]
 
     def _start_resync(self) -> None:
         self._must_resync = True  # also while one is under way: it may have looked too early
@@ -214,14 +249,26 @@ class SimpleRun:
         state, books = self.state, self._desks.books
         while self._must_resync:
             self._must_resync = False
+            asked_at, fills = self._clock(), self.state.totals.fills
             try:
                 resynced = await self._patiently(
                     lambda: books.resync(self.run_id, state.config.symbol, state.tag)
                 )
+                if not resynced.recorded:
+                    await self._restore()
+                    self._must_resync = True
             except (VenueError, StoreError) as error:  # what no retry can mend: wrong credentials
                 _log.error("%s cannot compare with the venue: %s", self.run_id, error)
             else:
-                self.tell(resynced)
+                self.tell(replace(resynced, asked_at=asked_at, fills=fills))
+
+    async def _restore(self) -> None:
+        """Tell a ledger that was lost of this run."""
+        config = self.state.config
+        asked = RestoreInput(
+            self.run_id, self.state.tag, config.symbol, config.spec, config.instrument, _KIND
+        )
+        await self._patiently(lambda: self._desks.books.restore(asked))
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return what *call* returns, however often it has to be tried."""
@@ -238,7 +285,7 @@ class SimpleRun:
 
     def _look_again_if_unknown(self) -> None:
         idle = self._look_again is None or self._look_again.done()
-        if idle and any(order.unknown for order in self.state.working()):
+        if idle and is_in_doubt(self.state):
             self._look_again = asyncio.create_task(self._tick_after(self.look_again))
 
     async def _tick_after(self, pause: timedelta) -> None:
@@ -251,6 +298,46 @@ class SimpleRun:
             await asyncio.sleep(self.state.config.spec.reconcile_every)
             self.tell(TimePassed(self._clock()))
             self._start_resync()
+
+    # --- the way out -------------------------------------------------------------------------
+
+    async def _leave(self, way: WayOut) -> bool:
+        """Hand over to the exit that was asked for; it waits until the grid's orders are gone."""
+        if self._exit is None:
+            if not self.state.handed_over:
+                self.tell(StopAsked(StopMode.CANCEL, self._clock(), handed_over=True))
+            self._exit = asyncio.create_task(self._way_out(way))
+            self._exit.add_done_callback(lambda _: self._news.set())
+        return True
+
+    async def _left(self) -> None:
+        """Wait for the end of the exit; begin it if this process has not yet."""
+        if self._exit is None:
+            asked = await self._patiently(lambda: self._exits.of([self.run_id]))
+            await self._leave(asked[self.run_id])
+        assert self._exit is not None  # noqa: S101 - it was begun
+        news = asyncio.create_task(self._told_to_leave())
+        await asyncio.wait({self._exit, news}, return_when=asyncio.FIRST_COMPLETED)
+        await _ended(news)
+        if self._exit.done():
+            self._exit.result()
+
+    async def _told_to_leave(self) -> None:
+        while not self._leaving:
+            self._news.clear()
+            await self._news.wait()
+
+    async def _way_out(self, way: WayOut) -> Leaving:
+        desks = self._desks
+        desk = LeavingDesk(desks.venue, desks.orders, desks.books, self._exits, self._is_over)
+        with self._store.beside("exit") as store:
+            leaving = SimpleExit(way, desk, store, self._clock)
+            state = await leaving.run(lambda: self._patiently(lambda: desk.begin(way)))
+            await self._patiently(lambda: desk.finish(way, state))
+        return state
+
+    async def _is_over(self, _: WayOut) -> bool:
+        return self.state.finished
 
     # --- the feed ----------------------------------------------------------------------------
 
@@ -285,7 +372,8 @@ class SimpleRun:
                     "--discard-checkpoint"
                 )
             orders = await self._desks.ledger.orders_of_run(self.run_id)
-            self._commit(rebuilt(config, known.tag, orders))
+            corrections = await self._desks.ledger.corrections_of_run(self.run_id)
+            self._commit(rebuilt(config, known.tag, orders, corrections))
             _log.warning("%s was worked out from %d orders", self.run_id, len(orders))
             return
         self._commit(begin(config, run_tag(f"{self.run_id}/{uuid4().hex}")))
@@ -298,7 +386,9 @@ class SimpleRun:
     async def _go_on(self, state: GridState, spec: GridSpec) -> None:
         self._state = state
         known = await self._desks.ledger.run(self.run_id)
-        if known is None or known.tag != state.tag:
+        if known is None and state.generation:  # it has traded: the ledger was lost
+            await self._restore()
+        elif known is None or known.tag != state.tag:
             await self._desks.books.prepare(self.run_id, state.tag, state.config.spec, _KIND)
         elif known.closed_at is not None:
             raise InvalidValueError(
@@ -322,7 +412,7 @@ class SimpleRun:
         symbol = self.state.config.symbol
         books = await self._patiently(lambda: self._desks.books.finish(self.run_id, symbol))
         view = status(self.state)
-        return GridResult(
+        result = GridResult(
             symbol,
             self.state.stop_why,
             view.position,
@@ -332,6 +422,15 @@ class SimpleRun:
             view.cycles,
             view.fills,
             books.residual if books else None,
+        )
+        if self._exit is None or books is None:
+            return result
+        return replace(
+            result,
+            position=debt_of(self._exit.result()).base,
+            grid_profit=books.grid_profit,
+            floating=books.floating,
+            fees=books.fees,
         )
 
 
@@ -346,7 +445,7 @@ def _read(run_id: str, payload: bytes) -> GridState:
         ) from error
 
 
-async def _ended(*tasks: "asyncio.Task[None] | None") -> None:
+async def _ended(*tasks: "asyncio.Task[Any] | None") -> None:
     """Cancel *tasks* and wait for their end; what they raised was told, or comes of this."""
     running = [task for task in tasks if task is not None]
     for task in running:

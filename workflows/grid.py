@@ -6,6 +6,7 @@ that the order of decisions does not depend on how signals happen to be batched.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,19 +16,32 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from activities.messages import FeedBatch, NoteInput, PrepareInput, RunKey, SubmitInput
+from activities.messages import (
+    FeedBatch,
+    NoteInput,
+    PrepareInput,
+    RestoreInput,
+    RunKey,
+    SettleInput,
+    SubmitInput,
+)
 from domain.errors import InvalidValueError
+from domain.grid.comparing import is_in_doubt
 from domain.grid.config import GridConfig, bind, check_profit
 from domain.grid.engine import check_reconfigure, step
 from domain.grid.events import (
     Alert,
+    BookAction,
+    Correct,
     GridAction,
     GridEvent,
     PauseAsked,
+    ReconcileAsked,
     ReconfigureAsked,
     ResumeAsked,
     Resync,
     StopAsked,
+    TellDivergence,
     TimePassed,
 )
 from domain.grid.preview import Preview, preview_change
@@ -37,6 +51,7 @@ from domain.grid.view import GridStatus, SlotView, slots, status, table
 from domain.grid.watch import Watch, watch
 from domain.money import Price
 from domain.order_ids import run_tag
+from domain.risk.belief import Belief, belief
 from workflows import calls, names
 from workflows.messages import (
     Command,
@@ -54,6 +69,9 @@ ROLL_WITHIN: Final = timedelta(milliseconds=100)
 MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
+#: A comparison that a person asked for is answered by then, certain or not: a doubtful one needs a
+#: second look.
+COMPARED_WITHIN: Final = timedelta(seconds=10)
 #: An order of unknown outcome is looked up again after this long, and while nobody can tell, after
 #: twice as long each time: a venue that is down for hours must not fill the history.
 LOOK_AGAIN: Final = timedelta(seconds=3)
@@ -167,21 +185,25 @@ class GridRun:
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
+        books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
                 workflow.logger.warning("%s: %s", self._run_id, action.message)
             elif isinstance(action, Resync):
                 self._start_resync()
+            elif isinstance(action, Correct | TellDivergence):
+                books.append(action)
             else:
                 orders.append(action)
+        settled = await calls.settle(SettleInput(self._key(), tuple(books))) if books else []
         changed = self._watch_to_tell()
         if not orders and changed is None:
-            return []
+            return settled
         asked = SubmitInput(self._key(), tuple(orders), changed)
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
-        return outcomes
+        return [*settled, *outcomes]
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
@@ -196,21 +218,36 @@ class GridRun:
     async def _ask_venue(self) -> None:
         while self._must_resync:
             self._must_resync = False
+            asked_at, fills = workflow.now(), self._grid.totals.fills
             try:
-                self._tell(await calls.resync(self._key()))
+                resynced = await calls.resync(self._key())
+                if not resynced.recorded:
+                    await self._restore()
+                self._tell(replace(resynced, asked_at=asked_at, fills=fills))
             except ActivityError as error:  # only what no retry can mend, such as wrong credentials
                 why = error.cause
                 workflow.logger.error("%s cannot compare with the venue: %s", self._run_id, why)
 
+    async def _restore(self) -> None:
+        """Tell a ledger that was lost of this run; the next comparison finds it there."""
+        config, key = self._grid.config, self._key()
+        watched = replace(watch(self._grid), center=0)
+        await calls.restore(
+            RestoreInput(
+                key.run_id, key.tag, key.symbol, config.spec, config.instrument, watch=watched
+            )
+        )
+        self._must_resync = True
+
     def _look_again_if_unknown(self) -> None:
-        if not any(order.unknown for order in self._grid.working()):
+        if not is_in_doubt(self._grid):
             self._look_after = self.look_again
         elif self._look_again is None or self._look_again.done():
             self._look_again = asyncio.create_task(self._tick_after(self._look_after))
             self._look_after = min(2 * self._look_after, LOOK_AGAIN_AT_LEAST)
 
     async def _tick_after(self, pause: timedelta) -> None:
-        await workflow.sleep(pause, summary="look up orders of unknown outcome")
+        await workflow.sleep(pause, summary="look again at what is in doubt")
         self._tell(TimePassed(workflow.now()))
 
     async def _reconcile_for_ever(self) -> None:
@@ -231,8 +268,11 @@ class GridRun:
         try:
             prepared = await calls.prepare(PrepareInput(self._run_id, self._tag, spec))
         except (ActivityError, asyncio.CancelledError) as error:
-            if is_cancelled_exception(error):
+            # A try that was under way may have failed by itself when the cancel came.
+            task = asyncio.current_task()
+            if is_cancelled_exception(error) or (task is not None and task.cancelling()):
                 await asyncio.shield(calls.finish(RunKey(self._run_id, self._tag, spec.symbol)))
+                raise asyncio.CancelledError from error
             if isinstance(error.__cause__, ApplicationError):  # what a person has to read
                 raise error.__cause__ from None
             raise
@@ -280,11 +320,12 @@ class GridRun:
             self._taken,
             self._watched,
             self._reconcile_at,
-            resync=self._resync is not None and not self._resync.done(),
+            resync=self._is_asking(),
         )
 
     async def _finish(self) -> GridResult:
-        books = await calls.finish(self._key())
+        # The exit that took over closes the books, when it has closed the position.
+        books = None if self._grid.handed_over else await calls.finish(self._key())
         while not workflow.all_handlers_finished():  # a command that came too late gets its answer
             await workflow.wait_condition(
                 lambda: bool(self._inbox) or workflow.all_handlers_finished()
@@ -321,6 +362,12 @@ class GridRun:
         self._taken = Taken(batch.session, batch.number)
         self._inbox.extend(_Item(event) for event in batch.events)
 
+    @workflow.signal(name="hand_over")
+    def hand_over(self) -> None:
+        """Cancel all orders and end, at once: an emergency exit gives back what is held."""
+        item = _Item(StopAsked(StopMode.CANCEL, workflow.now(), handed_over=True))
+        self._inbox.insert(min(1, len(self._inbox)), item)  # the first one may be at hand
+
     @workflow.update
     async def pause(self, command: Command) -> GridStatus:
         """Cancel the entries and place no new ones; exits go on."""
@@ -332,6 +379,17 @@ class GridRun:
         """Go on after a pause."""
         await self._command(ResumeAsked(workflow.now()), "resume", command.by, command.why)
         return status(self._grid)
+
+    @workflow.update
+    async def reconcile(self, command: Command) -> GridStatus:
+        """Compare with the venue now; return when nothing is in doubt, or after a while."""
+        await self._command(ReconcileAsked(workflow.now()), "reconcile", command.by, command.why)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(self._is_compared, timeout=COMPARED_WITHIN)
+        return status(self._grid)
+
+    def _is_compared(self) -> bool:
+        return not (self._is_asking() or self._inbox or is_in_doubt(self._grid))
 
     @workflow.update
     async def stop(self, command: StopGrid) -> GridStatus:
@@ -356,6 +414,12 @@ class GridRun:
     @resume.validator
     def _can_resume(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
         self._refuse_unless(Phase.PAUSED, verb="resume")
+
+    @reconcile.validator
+    def _can_reconcile(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+        self._refuse_unless(
+            Phase.WAITING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, verb="reconcile"
+        )
 
     @stop.validator
     def _can_stop(self, command: StopGrid) -> None:  # noqa: ARG002 - the update's signature
@@ -425,8 +489,16 @@ class GridRun:
     @workflow.query(name="taken")
     def taken(self) -> Taken | None:
         """Return the last batch of the feed, if everything that came is handled; else None."""
-        asking = self._resync is not None and not self._resync.done()
-        return None if self._state is None or self._inbox or asking else self._taken
+        waits = self._state is None or self._inbox or self._is_asking()
+        return None if waits else self._taken
+
+    @workflow.query(name="belief")
+    def belief(self) -> Belief:
+        """Return what the run believes of its orders and its position."""
+        return belief(self._ready())
+
+    def _is_asking(self) -> bool:
+        return self._resync is not None and not self._resync.done()
 
     def _ready(self) -> GridState:
         if self._state is None:

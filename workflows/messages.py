@@ -15,6 +15,9 @@ from domain.grid.events import GridEvent
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.grid.state import GridState
 from domain.grid.watch import Watch
+from domain.risk.leaving import Leaving
+from domain.risk.monitor import Verdict
+from domain.risk.way_out import Debt, WayOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,13 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardStatus:
+    """What the market monitor said last; None: nothing since the guard began, or there is none."""
+
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReconfigureGrid:
     """New settings for a live run."""
 
@@ -103,6 +113,36 @@ class GridResult:
     cycles: int
     fills: int
     residual: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitInput:
+    """What an emergency exit starts with; `state` is carried from workflow to workflow."""
+
+    way: WayOut
+    state: Leaving | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How far an emergency exit is; `debt` is None until the venue has told what is open."""
+
+    run_id: str
+    symbol: str
+    who: str
+    why: str
+    asked_at: datetime
+    debt: Debt | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitResult:
+    """How an emergency exit ended; `residual` as in the books of its run."""
+
+    run_id: str
+    why: str
+    debt: Debt
+    residual: Decimal | None
 
 
 def _readable(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

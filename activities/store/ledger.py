@@ -9,12 +9,13 @@ without harm.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from activities.store import cash, markers, orders, risk, runs, shares
+from activities.store import cash, corrections, markers, orders, risk, runs, shares
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
@@ -31,6 +32,7 @@ from activities.store.records import (
 )
 from activities.store.transactions import Transactions
 from domain.accounting import RunAccount, Transfer
+from domain.correction import Correction
 from domain.errors import InvalidValueError
 from domain.market import AccountView, Balance, FundingPayment
 from domain.money import Instrument
@@ -277,7 +279,23 @@ class Ledger:
             lambda c: orders.fills_of_account(c, account, symbol, since, foreign=foreign)
         )
 
+    async def moved_by_others(
+        self, account: str, symbol: str, since: datetime, tag: str
+    ) -> tuple[int, list[tuple[str, Decimal]]]:
+        """Return what everybody but the run of *tag* traded: signed lots, and each fee's asset."""
+        return await self._read(lambda c: orders.moved_by_others(c, account, symbol, since, tag))
+
     # ---- money
+
+    async def correct(
+        self, run: Run, correction: Correction, entry: AuditEntry, event: RiskEvent
+    ) -> bool:
+        """Record a correction with what is told of it; False if it was recorded before."""
+        return await self._write(lambda c: corrections.correct(c, run, correction, entry, event))
+
+    async def corrections_of_run(self, run_id: str) -> list[Correction]:
+        """Return what was corrected of a run, oldest first."""
+        return await self._read(lambda c: corrections.corrections_of_run(c, run_id))
 
     async def account_of_run(self, run_id: str) -> RunAccount:
         """Return the money of a run, folded from its fills, funding payments and transfers."""

@@ -132,6 +132,24 @@ def fills_of_account(
     return [_fill(row) for row in connection.execute(query)]
 
 
+def moved_by_others(
+    connection: Connection, account: str, symbol: str, since: datetime, tag: str
+) -> tuple[int, list[tuple[str, Decimal]]]:
+    """Return what everybody but a run traded from *since* on: signed lots, and fees by asset."""
+    others = (
+        fills.c.account == account,
+        fills.c.symbol == symbol,
+        fills.c.at >= since,
+        or_(fills.c.run_tag.is_(None), fills.c.run_tag != tag),
+    )
+    signed = case(
+        (fills.c.side == Side.BUY.value, fills.c.quantity_lots), else_=-fills.c.quantity_lots
+    )
+    lots = connection.execute(select(func.sum(signed)).where(*others)).scalar()
+    fees = connection.execute(select(fills.c.fee_asset, fills.c.fee).where(*others))
+    return int(lots or 0), [(row.fee_asset, row.fee) for row in fees]
+
+
 def stray_steps(
     connection: Connection, tag: str, tick_size: Decimal, lot_size: Decimal
 ) -> str | None:

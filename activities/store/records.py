@@ -26,6 +26,10 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
+#: What the ledger says of a run that may still trade.
+OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One start of one strategy. `tag` is the run tag in its client order ids.

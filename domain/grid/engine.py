@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import assert_never
 
 from domain.errors import InvalidValueError
+from domain.grid.comparing import compared, corrected
 from domain.grid.config import GridConfig
 from domain.grid.decide import Step, decide
 from domain.grid.events import (
     Alert,
     AlertLevel,
     Cancel,
+    Corrected,
     FeedChanged,
     GridAction,
     GridEvent,
@@ -21,6 +23,7 @@ from domain.grid.events import (
     OutcomeUnknown,
     PauseAsked,
     PriceMoved,
+    ReconcileAsked,
     ReconfigureAsked,
     Refused,
     Reported,
@@ -56,8 +59,10 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
             return _outcome_unknown(state, unknown)
         case Surfaced(orders, unsent):
             return _surfaced(state, orders, unsent)
-        case Resynced(orders):
-            return _resynced(state, orders)
+        case Resynced():
+            return _resynced(state, event)
+        case Corrected():
+            return corrected(state, event)
         case TimePassed():
             return _time_passed(state)
         case _ if state.finished:
@@ -73,6 +78,10 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
             return decide(replace(state, phase=Phase.PAUSED)) if paused else Step(state)
         case ResumeAsked():
             return _resume(state)
+        case ReconcileAsked():
+            return Step(state, (Resync(state.config.symbol),))
+        case StopAsked(handed_over=True):
+            return decide(_handed_over(state))
         case StopAsked(mode):
             return decide(_stopping(state, mode, "asked"))
         case ReconfigureAsked(config):
@@ -258,12 +267,13 @@ def _taken_back(state: GridState, client_id: str) -> GridState:
     return state
 
 
-def _resynced(state: GridState, orders: tuple[OrderReport, ...]) -> Step:
+def _resynced(state: GridState, event: Resynced) -> Step:
     freed: list[Slot] = []
     strays: list[OrderReport] = []
-    shown = {report.client_id for report in orders}
+    shown = {report.client_id for report in event.orders}
     missing = [order for order in state.working() if order.client_id not in shown]
-    for report in sorted(orders, key=_generation):
+    moved = event.fills != state.totals.fills  # since the venue was asked
+    for report in sorted(event.orders, key=_generation):
         applied = apply(state, report, fresh=True)
         state = applied.state
         freed += applied.freed
@@ -273,8 +283,9 @@ def _resynced(state: GridState, orders: tuple[OrderReport, ...]) -> Step:
     missing = [order for order in missing if _still_works(state, order)]
     for order in missing:
         state = _marked_unknown(state, order.client_id)
+    state, found = compared(state, event, moved=moved)
     decided = decide(replace(state, synced=True), tuple(freed))
-    return _after(decided, (*_cancels(tuple(strays)), *_look_ups(state, missing)))
+    return _after(decided, (*_cancels(tuple(strays)), *_look_ups(state, missing), *found))
 
 
 def _generation(report: OrderReport) -> int:
@@ -291,7 +302,9 @@ def _time_passed(state: GridState) -> Step:
         return Step(state)
     doubtful = [order for order in state.working() if order.unknown]
     state = replace(_unblocked(state), close_blocked=False)
-    return _after(decide(state), _look_ups(state, doubtful))
+    doubted = state.doubt is not None and not state.doubt.confirmed
+    again = (Resync(state.config.symbol),) if doubted else ()
+    return _after(decide(state), (*_look_ups(state, doubtful), *again))
 
 
 def _cancels(strays: tuple[OrderReport, ...]) -> tuple[Cancel, ...]:
@@ -324,9 +337,18 @@ def _resume(state: GridState) -> Step:
 
 
 def _stopping(state: GridState, mode: StopMode, why: str) -> GridState:
+    if state.handed_over:
+        return state
     if state.phase is Phase.STOPPING and state.residue is not None:
         mode = StopMode.CLOSE  # half closed is not a place to stay
     return replace(state, phase=Phase.STOPPING, stop_mode=mode, stop_why=why)
+
+
+def _handed_over(state: GridState) -> GridState:
+    """Only cancel from now on, also in the middle of a close: the exit closes what is left."""
+    why = "an emergency exit took over"
+    stopping = replace(state, phase=Phase.STOPPING, stop_mode=StopMode.CANCEL, stop_why=why)
+    return replace(stopping, handed_over=True)
 
 
 def check_reconfigure(state: GridState, config: GridConfig) -> None:

@@ -57,10 +57,21 @@ class AccountBooks:
     measured_at: datetime
     ended: Decimal = ZERO
     open: Mapping[str, Decimal] = field(default_factory=dict)
+    #: The most they were ever worth; None: the base.
+    peak: Decimal | None = None
 
     @property
     def equity(self) -> Decimal:
         return add(self.base, self.ended, *self.open.values())
+
+    @property
+    def fallen(self) -> Decimal | None:
+        """How far the equity is below its peak, in percent; None if there was nothing."""
+        peak = self.base if self.peak is None else self.peak
+        if peak <= 0:
+            return None
+        lost = max(EXACT.subtract(peak, self.equity), ZERO)
+        return EXACT.divide(EXACT.multiply(lost, Decimal(100)), peak)
 
     def over(self, now: datetime, window: timedelta) -> bool:
         """Return whether nothing in them bears on now: what comes may begin with other money."""
@@ -68,7 +79,9 @@ class AccountBooks:
 
     def after(self, run_id: str, brought: Decimal, at: datetime) -> "AccountBooks":
         """Return the books now that a run has *brought* so much."""
-        return replace(self, open={**self.open, run_id: brought}, measured_at=at)
+        books = replace(self, open={**self.open, run_id: brought}, measured_at=at)
+        before = self.base if self.peak is None else self.peak
+        return replace(books, peak=max(before, books.equity))
 
     def without(self, run_id: str) -> "AccountBooks":
         """Return the books without a run that has ended; what it brought stays."""

@@ -29,12 +29,14 @@ Share = Annotated[Exact, Field(gt=0, lt=1)]
 class EmergencySpec(Written):
     """When to leave and how, as a person writes it."""
 
+    enabled: bool = False
+    """Whether positions are looked at, and runs leave by themselves. A person can always ask."""
+    every: Annotated[int, Field(ge=1, le=3600)] = 10
+    """Seconds between two looks at positions and health."""
     liquidation_distance: Share = Decimal("0.1")
     """Exit when the mark price is nearer to the liquidation price than this share of it."""
     health_exit: Share = Decimal("0.5")
     health_reduce: Share = Decimal("0.7")
-    reduce_share: Share = Decimal("0.5")
-    """How much of the position is given back to get healthier."""
     drawdown_percent: Annotated[Exact, Field(gt=0, le=100)] | None = None
     """Exit when the equity has fallen this far from its peak; None: the breaker is enough."""
     steps: Annotated[int, Field(ge=1, le=50)] = 3

@@ -266,7 +266,7 @@ def _outcome(world: World, state: GridState, result: GridResult | None) -> Outco
     for batch in world.asked:
         if isinstance(batch, str):
             # A durable run that rolls while it compares itself does that once more.
-            if asked[-1:] != [RESYNC]:
+            if batch != RESYNC or asked[-1:] != [RESYNC]:
                 asked.append(batch)
         else:
             asked.append(one_tag(_ACTIONS.dump_json(batch).decode()))

@@ -8,6 +8,7 @@ what was under way done again. The plain loop can be either, in a few lines: it 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
@@ -22,6 +23,7 @@ from activities.messages import (
     Prepared,
     PrepareInput,
     RunKey,
+    SettleInput,
     SubmitInput,
 )
 from activities.runs import RunActivities
@@ -30,12 +32,17 @@ from domain.errors import VenueError, VenueUnavailableError
 from domain.grid.config import bind
 from domain.grid.engine import step
 from domain.grid.events import (
-    Alert,
+    BookAction,
+    Cancel,
+    Correct,
     FeedChanged,
     GridAction,
     GridEvent,
+    LookUp,
+    Place,
     Resync,
     Resynced,
+    TellDivergence,
 )
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, begin
@@ -169,7 +176,10 @@ class Plain:
             decided = step(self._state, todo.popleft())
             self._state = decided.state
             self._resync |= any(isinstance(each, Resync) for each in decided.actions)
-            orders = [each for each in decided.actions if not isinstance(each, Alert | Resync)]
+            books = [each for each in decided.actions if isinstance(each, Correct | TellDivergence)]
+            if books:
+                todo.extend(await self._settle(books))
+            orders = [each for each in decided.actions if isinstance(each, Cancel | LookUp | Place)]
             if orders:
                 todo.extend(await self._submit(orders))
 
@@ -181,13 +191,18 @@ class Plain:
         finally:
             CALL.reset(token)
 
+    async def _settle(self, books: Sequence[BookAction]) -> Sequence[GridEvent]:
+        return await self.world.books.settle(self.world.run_id, self._state.config.symbol, books)
+
     async def _compare(self) -> Resynced:
         world, self._resync = self.world, False
+        asked_at, fills = world.clock(), self._state.totals.fills
         world.door.open.set()
         symbol = self._state.config.symbol
-        return await _until_it_works(
+        found = await _until_it_works(
             lambda: world.books.resync(world.run_id, symbol, self._state.tag)
         )
+        return replace(found, asked_at=asked_at, fills=fills)
 
     async def restart(self) -> None:
         self.world.reopen()
@@ -442,8 +457,8 @@ class Durable:
 WORLDS: dict[str, World] = {}
 
 
-async def _nothing() -> None:
-    """Ensure no feed: the script is one."""
+async def _nothing(*_: object) -> None:
+    """Start no feed, for the script is one; and no exit, for nobody asks for any."""
 
 
 class ManyActivities:
@@ -463,10 +478,11 @@ class ManyActivities:
             desks.risk,
             client=self._client,
             ensure_feed=_nothing,
+            start_exit=_nothing,
         )
 
     def all(self) -> list[Callable[..., Awaitable[Any]]]:
-        return [self.prepare, self.submit, self.resync, self.finish, self.note]
+        return [self.prepare, self.submit, self.resync, self.settle, self.finish, self.note]
 
     @activity.defn(name="prepare")
     async def prepare(self, asked: PrepareInput) -> Prepared:
@@ -481,6 +497,10 @@ class ManyActivities:
     @activity.defn(name="resync")
     async def resync(self, run: RunKey) -> Resynced:
         return await self._of(run.run_id).resync(run)
+
+    @activity.defn(name="settle")
+    async def settle(self, asked: SettleInput) -> list[GridEvent]:
+        return await self._of(asked.run.run_id).settle(asked)
 
     @activity.defn(name="finish")
     async def finish(self, run: RunKey) -> Books | None:

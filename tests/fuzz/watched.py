@@ -1,12 +1,15 @@
 """The real `GridRun`, which says how far it is and rolls soon; nothing else is different.
 
-Its own look-ups of orders in doubt are a day away: in a script time passes when the script says so.
+Its time is the script's: its own look-ups of orders in doubt are a day away, and it has asked for a
+comparison when the venue answered it, for no time passes in between.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
 
+from domain.grid.events import GridEvent, Resynced
 from tests.fuzz.board import Notice, say
 from workflows import grid, names
 from workflows.messages import GridResult, GridRunInput
@@ -17,6 +20,11 @@ class Telling(grid.GridRun):
 
     roll_at = 60
     look_again = timedelta(days=1)
+
+    def _tell(self, event: GridEvent) -> grid._Item:
+        if isinstance(event, Resynced):
+            event = replace(event, asked_at=event.at)
+        return super()._tell(event)
 
     async def _wait(self) -> None:
         self._say()

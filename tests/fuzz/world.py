@@ -29,7 +29,7 @@ from domain.errors import (
     VenueError,
     VenueUnavailableError,
 )
-from domain.grid.events import Cancel, GridAction, GridEvent, LookUp, Place, Resynced
+from domain.grid.events import BookAction, Cancel, GridAction, GridEvent, LookUp, Place, Resynced
 from domain.market import AccountView
 from domain.money import Instrument, Price, Quantity
 from domain.orders import OrderReport, OrderRequest, OrderStatus, Refusal, RefusalReason
@@ -232,6 +232,12 @@ class DoorDesk(AccountDesk):
             found = await super().resync(run_id, symbol, tag)
             self._world.asked.append(RESYNC)
             return found
+
+    async def settle(
+        self, run_id: str, symbol: str, actions: Sequence[BookAction]
+    ) -> list[GridEvent]:
+        self._world.asked.append(f"settle {list(actions)}")
+        return await super().settle(run_id, symbol, actions)
 
 
 class World:

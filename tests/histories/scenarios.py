@@ -5,9 +5,12 @@ from typing import Any, Final
 
 from temporalio.client import WorkflowHandle
 
+from activities.exits import Exits
 from domain.grid.spec import StopMode, parse_spec
 from tests.workflows.stage import Stage
+from workers.wiring import start_exit
 from workflows.messages import Command, ReconfigureGrid, StopGrid
+from workflows.names import exit_workflow_id
 
 Run = WorkflowHandle[Any, Any]
 Scenario = Callable[[Stage], Awaitable[Run]]
@@ -106,6 +109,32 @@ async def continue_as_new(stage: Stage) -> Run:
     return await _closed(run)
 
 
+async def hand_over(stage: Stage) -> Run:
+    """Something is held when an emergency exit takes over."""
+    await _left(stage, name_of("hand_over"))
+    return stage.client.get_workflow_handle(name_of("hand_over"))
+
+
+async def emergency_exit(stage: Stage) -> Run:
+    """The exit that takes over, from its request to the last lot."""
+    return await _left(stage, name_of("emergency_exit"))
+
+
+async def _left(stage: Stage, name: str) -> Run:
+    """Start a run, let it hold something, and leave; return the exit, which has ended."""
+    run = await stage.trading(name)
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    stored = await stage.ledger.run(name)
+    assert stored is not None
+    way = await Exits(stage.ledger, stage.desks.risk).ask(stored, "recorder", "to be recorded")
+    await start_exit(stage.client, way)
+    leaving = stage.client.get_workflow_handle(exit_workflow_id(name, way.number))
+    await leaving.result()
+    await run.result()
+    return leaving
+
+
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -117,6 +146,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         stop_keep,
         unreadable_feed,
         continue_as_new,
+        hand_over,
+        emergency_exit,
     )
 }
 

@@ -14,6 +14,7 @@ _COMMANDS = {
     "pause": ("workers.cli.grid_tell:pause", "Cancel the entries of a run, keep its exits."),
     "resume": ("workers.cli.grid_tell:resume", "Let a paused run place entries again."),
     "stop": ("workers.cli.grid_tell:stop", "Stop a run for good."),
+    "exit": ("workers.cli.exits:grid_exit", "Leave the market with a run, whatever happens."),
     "reconfigure": ("workers.cli.grid_tell:reconfigure", "Change a live run to another spec."),
 }
 

@@ -26,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.grid.preview import Preview
 from domain.grid.spec import GridSpec
 from domain.grid.view import GridStatus, SlotView
+from domain.risk.belief import Belief
 from workers.cli import reach
 from workers.cli.failures import (
     BadInputError,
@@ -129,6 +130,12 @@ class Runs:
             answer: list[SlotView] = await self._handle(name).query(
                 "slots", result_type=list[SlotView]
             )
+            return answer
+
+    async def belief(self, name: str) -> Belief:
+        """Return what the run believes; raises NotFoundError or NoWorkerError."""
+        async with _answers(self._settings, name, _QUERY):
+            answer: Belief = await self._handle(name).query("belief", result_type=Belief)
             return answer
 
     async def preview(self, name: str, spec: GridSpec) -> Preview:

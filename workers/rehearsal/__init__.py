@@ -1,0 +1,1 @@
+"""What the market monitor would have done on recorded candles, and what that would have changed."""
