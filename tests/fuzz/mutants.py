@@ -1,13 +1,13 @@
 """Runners with a bug in each, as somebody could write it: the fuzz must find every one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from temporalio import workflow
 from temporalio.common import RawValue
 
 from activities.messages import FeedBatch
 from domain.grid.events import GridAction, GridEvent, Reported
-from domain.grid.spec import GridSpec
 from domain.grid.state import GridState
 from tests.fuzz.runners import DaylongSimpleRun
 from tests.fuzz.watched import Telling
@@ -63,21 +63,12 @@ class IgnoresRefusals(DaylongSimpleRun):
         return [event for event in outcomes if isinstance(event, Reported)]
 
 
-class TrustsItsCheckpoint(DaylongSimpleRun):
-    """Goes on after a restart as if nothing could have happened meanwhile."""
-
-    async def _go_on(self, state: GridState, spec: GridSpec) -> None:
-        await super()._go_on(state, spec)
-        self._inbox.clear()
-
-
 SIMPLE: tuple[type[DaylongSimpleRun], ...] = (
     DropsAnEvent,
     SwapsEvents,
     ForgetsToCommit,
     CommitsTooLate,
     IgnoresRefusals,
-    TrustsItsCheckpoint,
 )
 
 
@@ -118,8 +109,6 @@ class RollsWithAnOldState(Telling):
         return await super().run(start)
 
     def _carried(self) -> GridRunInput:
-        from dataclasses import replace
-
         carried = super()._carried()
         return replace(carried, state=self._first or carried.state)
 

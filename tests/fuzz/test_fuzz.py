@@ -31,18 +31,18 @@ def agreed(hunted: Hunted) -> None:
     found = hunted.finding
     assert found is None, f"{found.why}\n{SCRIPTS.dump_json(found.script).decode()}"
     assert hunted.counted["fills"] > 10
-    assert hunted.counted["killed while sending"] > 2
+    assert hunted.counted["killed while sending"] > 0
 
 
 async def test_the_simple_runner_agrees_with_the_plain_loop(tmp_path: Path) -> None:
     async with arena(tmp_path) as where:
-        agreed(await hunt(where, _SEED, 60))
+        agreed(await hunt(where, _SEED, 40))
 
 
 @pytest.mark.slow
 async def test_both_runners_agree_with_the_plain_loop(tmp_path: Path, client: Client) -> None:
     async with arena(tmp_path, client) as where:
-        hunted = await hunt(where, _SEED, 25, together=4)
+        hunted = await hunt(where, _SEED, 20, together=4)
     agreed(hunted)
     assert hunted.counted["workflows of durable runs"] > hunted.counted["examples"]
 
