@@ -13,33 +13,33 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from activities.clock import utc_now
-from activities.looks import Look, SharedLooks
-from activities.messages import Books, Prepared, RestoreInput
+from activities.looks import OVERLAP, Look, SharedLooks
+from activities.messages import Accepted, Books, ClearInput, Prepared, RenewInput, RestoreInput
 from activities.noticing import Notices
+from activities.preflight import Planned, Preflight, Report
 from activities.reconciling import RECONCILER, Reconciler
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import OPEN, AuditEntry, EquityRecord, Run, RunStatus
+from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
 from activities.store.records import Watch as StoredWatch
 from activities.strangers import Strangers
 from domain.accounting import VenueView, residual
 from domain.errors import InvalidValueError, StoreUnavailableError
-from domain.grid.config import bind
+from domain.grid.config import GridConfig, bind, check_profit
 from domain.grid.events import BookAction, GridEvent, Resynced
-from domain.grid.preview import preview
+from domain.grid.preview import worst_case
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
-from domain.market import AccountView
-from domain.money import EXACT, Instrument, MarketKind, Price
+from domain.money import EXACT, Instrument, Price
 from domain.order_ids import decode
 from domain.ports import Venue
 from domain.risk.limits import reserve
+from domain.risk.preflight import overridden, refuse_unknown_names
 from domain.risk.scope import Scope, ScopeKind
 
-#: A venue's clock and ours differ, and its lists lag: each look reaches back this far.
-OVERLAP: Final = timedelta(seconds=60)
 #: A ledger that was lost gets back what the venue tells of so long.
 LOOK_BACK: Final = timedelta(days=7)
+_NOTHING: Final = Accepted()
 _WATCH: Final = TypeAdapter(Watch)
 
 
@@ -66,29 +66,36 @@ class AccountDesk:
         self._ledger = ledger
         self._clock = clock
         self._looks = SharedLooks(self._look)
+        self._preflight = Preflight(account, venue, ledger, self._risk.spec.preflight, clock)
 
-    async def prepare(self, run_id: str, tag: str, spec: GridSpec, kind: str = "grid") -> Prepared:
+    async def prepare(
+        self,
+        run_id: str,
+        tag: str,
+        spec: GridSpec,
+        kind: str = "grid",
+        accepted: Accepted = _NOTHING,
+    ) -> Prepared:
         """Open the books of a run; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol, the spec does not fit the
         instrument or does not earn its fees, the name was used before, or there is no room for the
-        run within the limits.
+        run within the limits; PreflightError if what the run needs is not in order.
         """
         instrument = await self._venue.instrument(spec.symbol)
-        price = await self._venue.last_price(spec.symbol)
+        price = (await self._venue.last_price(spec.symbol)).price
         known = await self._ledger.run(run_id)
         if known is not None and known.tag == tag:
-            return Prepared(known.instrument, price.price, known.venue)
+            return Prepared(known.instrument, price, known.venue)
         if known is not None:
             raise InvalidValueError(
                 f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
                 "choose another name"
             )
-        planned = preview(bind(spec, instrument), price.price)
-        since = price.at - OVERLAP
-        view = await self._venue.account_view(spec.symbol, since)
-        await self._refuse_shared(spec, instrument, view)
-        opening = VenueView.of(instrument, view.balances, view.positions)
+        config = bind(spec, instrument)
+        check_profit(config, price)
+        found = await self.preflight(run_id, config, accepted=accepted)
+        opening = VenueView.of(instrument, found.seen.balances, found.seen.positions)
         run = Run(
             run_id,
             tag,
@@ -101,39 +108,82 @@ class AccountDesk:
             self._clock(),
             opening,
         )
-        full = await self._risk.admit(reserve(run_id, self._account, planned))
+        worst = worst_case(config, price)
+        asked = reserve(run_id, self._account, worst, leverage=found.leverage)
+        full = await self._risk.admit(asked)
         if full is not None:
             raise InvalidValueError(full)
-        await self._reconciler.opened(run, view, since)
+        await self._reconciler.opened(run, found.seen, found.since)
         await self._ledger.open_run(run)
-        return Prepared(instrument, price.price, self._venue.name)
+        await self._note_overrides(run_id, found, accepted)
+        return Prepared(instrument, price, self._venue.name)
 
-    async def _refuse_shared(
-        self, spec: GridSpec, instrument: Instrument, view: AccountView
-    ) -> None:
-        """Raise InvalidValueError if the position of a perpetual would not be the run's alone.
+    async def clear(self, asked: ClearInput) -> None:
+        """Return if a run of ours may open anything again, for instance after a pause.
 
-        The venue nets everything an account does on it. Exits that may only reduce the net would be
-        refused while another run holds the opposite.
+        What it holds, and what rests of it, is its own. Raises PreflightError if what it needs is
+        not in order, and a VenueError if that cannot be found out now; nothing was changed then.
         """
-        if instrument.kind is not MarketKind.PERPETUAL:
-            return
-        where = f"{spec.symbol} on account {self._account}"
-        cure = "or set shared: true, and exits go without reduce-only"
-        for run in await self._ledger.runs(self._account, OPEN):
-            alone = not (spec.shared and run.spec.get("shared", False))
-            if run.symbol == spec.symbol and alone:
-                raise InvalidValueError(
-                    f"symbol: {where} is traded by run {run.run_id} already; stop that one first, "
-                    f"{cure} in both"
-                )
-        lots = sum(held.lots for held in view.positions if held.symbol == spec.symbol)
-        if lots and not spec.shared:
-            amount = EXACT.multiply(Decimal(lots), instrument.lot_size)
+        run = await self._ledger.run(asked.run_id)
+        instrument = run.instrument if run else await self._venue.instrument(asked.spec.symbol)
+        config = bind(asked.spec, instrument)
+        found = await self.preflight(asked.run_id, config, asked.needs, asked.accepted)
+        await self._note_overrides(asked.run_id, found, asked.accepted)
+
+    async def renew(self, asked: RenewInput) -> None:
+        """Reserve what a run may need with other settings, in place of what it had.
+
+        Raises InvalidValueError if there is no room for that; what it had reserved stands then.
+        """
+        run = await self._ledger.run(asked.run_id)
+        if run is None:
             raise InvalidValueError(
-                f"symbol: there is a position of {amount} {instrument.base} in {where} that no run "
-                f"manages; close it first, {cure}"
+                f"run {asked.run_id} is not in the ledger, so it reserves nothing"
             )
+        price = asked.price or (await self._venue.last_price(run.symbol)).price
+        planned = worst_case(bind(asked.spec, run.instrument), price)
+        had = await self._risk.reserved(asked.run_id)
+        held = run.instrument.notional_of(price.ticks * asked.lots)
+        leverage = had.leverage if had else Decimal(1)
+        full = await self._risk.admit(
+            reserve(
+                run.run_id,
+                self._account,
+                planned,
+                held=held,
+                exits=asked.exits,
+                leverage=leverage,
+            )
+        )
+        if full is not None:
+            raise InvalidValueError(full)
+
+    async def preflight(
+        self,
+        run_id: str,
+        config: GridConfig,
+        needs: Mapping[str, Decimal] | None = None,
+        accepted: Accepted = _NOTHING,
+    ) -> Report:
+        """Return the report of a preflight that passed; raises as `clear`."""
+        refuse_unknown_names(accepted.names, [self._account])
+        found = await self._preflight.report(Planned(run_id, config, needs))
+        found.require(accepted.names)
+        return found
+
+    async def _note_overrides(self, run_id: str, found: Report, accepted: Accepted) -> None:
+        for check in overridden(found.checks, accepted.names):
+            entry = AuditEntry(
+                self._clock(),
+                accepted.by or "unknown",
+                "preflight",
+                f"accept {check.name}",
+                run_id,
+                {"found": check.found, "wanted": check.wanted},
+                None,
+                accepted.why,
+            )
+            await self._ledger.audit(entry)
 
     async def instrument(self, run_id: str, symbol: str) -> Instrument:
         """Return the instrument of a run, as it was at its start; else as the venue tells it now.
@@ -206,7 +256,7 @@ class AccountDesk:
         why = "the ledger did not know the run: whatever halted it before is not known"
         scope = Scope(ScopeKind.RUN, asked.run_id)
         await self._risk.trip(scope, RECONCILER, why)
-        planned = preview(bind(asked.spec, asked.instrument), price.price)
+        planned = worst_case(bind(asked.spec, asked.instrument), price.price)
         await self._risk.admit(reserve(asked.run_id, self._account, planned))  # halted either way
         run = Run(
             asked.run_id,

@@ -40,12 +40,12 @@ class SizeGate:
         return [refusal for refusal in found if refusal is not None]
 
     def _refusal(self, request: OrderRequest, instrument: Instrument) -> Refusal | None:
-        if not _opens(request) or self.max_notional is None or request.price is None:
+        if not opens(request) or self.max_notional is None or request.price is None:
             return None
         notional = instrument.notional(request.price, request.quantity)
         if notional <= self.max_notional:
             return None
-        return _refused(
+        return refused(
             request,
             f"an order for {notional} {instrument.quote} is above the account's limit of "
             f"{self.max_notional}",
@@ -69,7 +69,7 @@ class RiskGate:
         instrument: Instrument,  # noqa: ARG002 - the gate's signature
     ) -> list[Refusal]:
         """Return a refusal for each entry that risk holds back."""
-        entries = [request for request in requests if _opens(request)]
+        entries = [request for request in requests if opens(request)]
         if not entries:
             return []
         try:
@@ -110,13 +110,15 @@ class Gates:
         return refused
 
 
-def _opens(request: OrderRequest) -> bool:
+def opens(request: OrderRequest) -> bool:
+    """Return whether an order opens something; all others pass every gate."""
     return request.entry and not request.reduce_only
 
 
 def _all(requests: Sequence[OrderRequest], why: str) -> list[Refusal]:
-    return [_refused(request, why) for request in requests]
+    return [refused(request, why) for request in requests]
 
 
-def _refused(request: OrderRequest, why: str) -> Refusal:
+def refused(request: OrderRequest, why: str) -> Refusal:
+    """Return a gate's no."""
     return Refusal(request.client_id, RefusalReason.RISK, why)

@@ -23,12 +23,45 @@ class RunKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a person takes of a preflight as it was found, by name; who, and why."""
+
+    names: tuple[str, ...] = ()
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PrepareInput:
     """A run that begins."""
 
     run_id: str
     tag: str
     spec: GridSpec
+    accepted: Accepted = Accepted()
+
+
+@dataclass(frozen=True, slots=True)
+class ClearInput:
+    """A run that wants to open anything again, and what its orders will need, by asset."""
+
+    run_id: str
+    spec: GridSpec
+    #: None: as much as from scratch.
+    needs: dict[str, Decimal] | None = None
+    accepted: Accepted = Accepted()
+
+
+@dataclass(frozen=True, slots=True)
+class RenewInput:
+    """A run that wants other settings: what it holds, and how many orders wait to give it back."""
+
+    run_id: str
+    spec: GridSpec
+    lots: int
+    exits: int
+    #: The last it saw; None: none yet.
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)

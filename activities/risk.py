@@ -11,6 +11,7 @@ long ago, halts (decision D9); one that is not set up halts nothing.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -22,9 +23,13 @@ from activities.risk_log import (
     of_move,
 )
 from activities.risk_word import ROWS, overruled, spoken, word
+from activities.store.at_risk import AtRisk
 from activities.store.ledger import Ledger
+from activities.store.records import Run
 from activities.store.risk import RiskChange, States
+from domain.money import Price
 from domain.order_ids import decode
+from domain.orders import OrderRequest
 from domain.risk.admission import admit
 from domain.risk.breaker import BreakerState, Phase, Transition, step
 from domain.risk.breaker_events import (
@@ -34,7 +39,7 @@ from domain.risk.breaker_events import (
     TrialBegun,
     TripAsked,
 )
-from domain.risk.limits import Reservation
+from domain.risk.limits import Asker, Reservation, worst
 from domain.risk.monitor import Verdict
 from domain.risk.scope import Scope, scopes
 from domain.risk.spec import RiskSpec
@@ -268,6 +273,26 @@ class RiskDesk:
             asked.run_id, asked.account, stored, refused, self._clock()
         )
 
+    async def reserved(self, run_id: str) -> Reservation | None:
+        """Return what a run has reserved; None: nothing."""
+        stored = (await self._ledger.reserved()).get(run_id)
+        return None if stored is None else _RESERVATION.validate_python(stored)
+
+    async def make_room(self, run: Run, requests: Sequence[OrderRequest]) -> str | None:
+        """See that *requests*, entries of *run*, are covered by what it has reserved.
+
+        Where it holds more by now than it began with, more is reserved first. Returns why there is
+        no room for that; None: they are covered. Nothing is asked where nothing is limited.
+        """
+        if not self.spec.limits.bind(run.account):
+            return None
+        known = await self._ledger.at_risk(run.tag)
+        had = await self.reserved(run.run_id)
+        asked = _asked(run, known, requests, had)
+        if had is not None and asked.within(had):
+            return None
+        return await self.admit(asked if had is None else asked.covering(had))
+
     async def release(self, run_id: str) -> None:
         """Give free what a run had reserved."""
         await self._ledger.release(run_id)
@@ -287,3 +312,31 @@ def _at_rest(breaker: BreakerState) -> BreakerState:
     """Return a half-open breaker without its trial."""
     trying = breaker.phase is Phase.HALF_OPEN and breaker.trial_at is not None
     return replace(breaker, trial_at=None) if trying else breaker
+
+
+def _asked(
+    run: Run, known: AtRisk, requests: Sequence[OrderRequest], had: Reservation | None
+) -> Reservation:
+    """Return the worst case of a run that sends *requests* beside what works of it.
+
+    What it holds counts at the highest price of all these orders.
+    """
+    sent = {request.client_id for request in requests}
+    others = [each for each in known.working if each.client_id not in sent]
+    entries = [each for each in others if _is_entry(each.client_id)]
+    weighed = [(each.side, each.price, each.quantity) for each in entries]
+    weighed += [(each.side, each.price, each.quantity) for each in requests]
+    highest = max((price for _, price, _ in weighed if price), default=Price(1))
+    sizes = [
+        (side, run.instrument.notional(price or highest, quantity))
+        for side, price, quantity in weighed
+    ]
+    held = run.instrument.notional_of(highest.ticks * known.lots)
+    leverage = had.leverage if had else Decimal(1)
+    of = Asker(run.run_id, run.account, run.symbol, run.instrument.quote, leverage)
+    return worst(of, sizes, held=held, exits=len(others) - len(entries))
+
+
+def _is_entry(client_id: str) -> bool:
+    key = decode(client_id)
+    return key is not None and key.purpose.is_entry

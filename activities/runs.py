@@ -18,6 +18,7 @@ from activities.feed import Feed
 from activities.leaving import LeavingDesk
 from activities.messages import (
     Books,
+    ClearInput,
     FeedBatch,
     NoteInput,
     Prepared,
@@ -75,6 +76,7 @@ class RunActivities:
         exits = ExitActivities(self._leaving, self._client)
         return [
             self.prepare,
+            self.clear,
             self.submit,
             self.resync,
             self.settle,
@@ -91,7 +93,9 @@ class RunActivities:
         async with as_failures():
             await self._ensure_feed()
             await self._close_dead(asked.run_id)
-            return await beating(self._books.prepare(asked.run_id, asked.tag, asked.spec))
+            return await beating(
+                self._books.prepare(asked.run_id, asked.tag, asked.spec, accepted=asked.accepted)
+            )
 
     async def _close_dead(self, run_id: str) -> None:
         """Close the books of runs that ended without doing so: terminated by hand, or lost."""
@@ -111,6 +115,12 @@ class RunActivities:
                 continue
             activity.logger.warning("run %s has ended without closing its books", run.run_id)
             await self._ledger.close_run(run.run_id, utc_now(), RunStatus.FAILED)
+
+    @activity.defn(name="clear")
+    async def clear(self, asked: ClearInput) -> None:
+        """Make the preflight of a run that is to go on."""
+        async with as_failures():
+            await beating(self._books.clear(asked))
 
     @activity.defn(name="submit")
     async def submit(self, asked: SubmitInput) -> list[GridEvent]:

@@ -38,14 +38,6 @@ class FundingRate:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """How the account trades a perpetual; `one_way`: a symbol has one position, never two."""
-
-    leverage: Decimal
-    one_way: bool
-
-
-@dataclass(frozen=True, slots=True)
 class MarkPrice:
     """The price that margin is reckoned with, and the funding rate that is due next."""
 
@@ -67,17 +59,6 @@ class KeyRights:
     ip_bound: bool | None = None
     expires_at: datetime | None = None
     obstacle: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClockReading:
-    """How far the venue's clock is ahead of ours, from one question that took `round_trip`.
-
-    The offset is exact to half of the round trip.
-    """
-
-    offset: timedelta
-    round_trip: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +109,6 @@ class BatchVenue(Protocol):
 class FullVenue(Venue, BatchVenue, Protocol):
     """A venue with all that it can do besides the core's needs."""
 
-    async def terms(self, symbol: str) -> Terms:
-        """Return leverage and position mode; spot has leverage 1."""
-        ...
-
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set the leverage of a perpetual; nothing happens if it is that already."""
         ...
@@ -142,10 +119,6 @@ class FullVenue(Venue, BatchVenue, Protocol):
 
     async def key_rights(self) -> KeyRights:
         """Return what the key may do, as the venue tells it."""
-        ...
-
-    async def clock(self) -> ClockReading:
-        """Compare the venue's clock with ours, by one public question."""
         ...
 
     def rate_limits(self) -> RateLimits:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from activities.clock import utc_now
+from activities.messages import Accepted
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -20,10 +21,11 @@ from workers.watching import market_guard
 from workers.wiring import Desks, account_desks
 from workflows.messages import GridResult
 
+_NOTHING: Final = Accepted()
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-async def run_simple(
+async def run_simple(  # noqa: PLR0913 - all that may be said of a run
     run_id: str,
     spec: GridSpec,
     desks: Desks,
@@ -31,6 +33,7 @@ async def run_simple(
     *,
     discard: bool = False,
     stop: StopMode | None = None,
+    accepted: Accepted = _NOTHING,
     clock: Callable[[], datetime] = utc_now,
     beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
 ) -> GridResult | None:
@@ -39,7 +42,9 @@ async def run_simple(
     A first signal ends the process after the event at hand, a second one at once. The orders stay,
     and the next start goes on with them. What is to run *beside* it ends with it.
     """
-    run = await SimpleRun.open(run_id, spec, desks, store, discard=discard, stop=stop, clock=clock)
+    run = await SimpleRun.open(
+        run_id, spec, desks, store, discard=discard, stop=stop, accepted=accepted, clock=clock
+    )
     loop = asyncio.get_running_loop()
 
     def leave(number: int) -> None:
@@ -62,6 +67,7 @@ async def main_loop(
     *,
     discard: bool = False,
     stop: StopMode | None = None,
+    accepted: Accepted = _NOTHING,
 ) -> GridResult | None:
     """Run *spec* as run *name* at the venue and with the ledger that *settings* name.
 
@@ -76,7 +82,14 @@ async def main_loop(
         ):
             beside = [guard.run] if guard else []
             return await run_simple(
-                name, spec, desks, store, discard=discard, stop=stop, beside=beside
+                name,
+                spec,
+                desks,
+                store,
+                discard=discard,
+                stop=stop,
+                accepted=accepted,
+                beside=beside,
             )
 
 

@@ -21,12 +21,13 @@ from activities.clock import utc_now
 from activities.exits import Exits
 from activities.feed import Feed
 from activities.leaving import LeavingDesk
-from activities.messages import FeedBatch, RestoreInput
+from activities.messages import Accepted, FeedBatch, RestoreInput
 from activities.store.checkpoint import CheckpointStore
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
     CorruptCheckpointError,
     InvalidValueError,
+    PreflightError,
     StoreError,
     VenueError,
 )
@@ -52,9 +53,11 @@ from domain.grid.view import status
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
 from domain.risk.leaving import Leaving
+from domain.risk.preflight import refuse_unknown_names
 from domain.risk.way_out import WayOut, debt_of
 from workers.rebuild import rebuilt
 from workers.simple_exit import SimpleExit
+from workers.simple_preflight import SimplePreflight
 from workers.wiring import Desks
 from workflows.messages import GridResult
 
@@ -62,6 +65,7 @@ from workflows.messages import GridResult
 STATE_SCHEMA: Final = 1
 #: An order of unknown outcome is looked up again after this long.
 LOOK_AGAIN: Final = timedelta(seconds=3)
+_NOTHING: Final = Accepted()
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _KIND: Final = "simple"
 _STATE: Final = TypeAdapter(GridState)
@@ -77,9 +81,18 @@ class SimpleRun:
     look_again: ClassVar[timedelta] = LOOK_AGAIN
 
     def __init__(
-        self, run_id: str, desks: Desks, store: CheckpointStore, clock: Callable[[], datetime]
+        self,
+        run_id: str,
+        desks: Desks,
+        store: CheckpointStore,
+        clock: Callable[[], datetime],
+        accepted: Accepted,
     ) -> None:
         self.run_id = run_id
+        self._accepted = accepted
+        self._preflight = SimplePreflight(self, desks.books, desks.ledger, accepted, clock)
+        self._began = False
+        self._held: asyncio.Task[None] | None = None
         self._desks = desks
         self._store = store
         self._clock = clock
@@ -105,16 +118,19 @@ class SimpleRun:
         *,
         discard: bool = False,
         stop: StopMode | None = None,
+        accepted: Accepted = _NOTHING,
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Begin the run, or go on where its last process was, with *spec* if that was changed.
 
         *discard* forgets the checkpoint: what the run holds is then worked out from the ledger and
-        the venue. *stop* ends the run in order once the venue has shown its orders. Raises
-        CorruptCheckpointError if the checkpoint cannot be trusted, InvalidValueError if *spec* does
-        not fit or the run has ended, or a VenueError or StoreError.
+        the venue. *stop* ends the run in order once the venue has shown its orders. *accepted* is
+        taken of the preflight as it is found. Raises CorruptCheckpointError if the checkpoint
+        cannot be trusted, InvalidValueError if *spec* does not fit or the run has ended,
+        PreflightError if what a new run needs is not in order, or a VenueError or StoreError.
         """
-        run = cls(run_id, desks, store, clock)
+        refuse_unknown_names(accepted.names, [desks.account])
+        run = cls(run_id, desks, store, clock, accepted)
         run._ending = stop
         if discard:
             store.discard()
@@ -168,14 +184,19 @@ class SimpleRun:
             watches=self._watches,
             clock=self._clock,
         )
-        work = [self._whole(), feed.run(), self._reconcile_for_ever(), *(each() for each in beside)]
+        work = [
+            self._whole(),
+            self._follow(feed),
+            self._reconcile_for_ever(),
+            *(each() for each in beside),
+        ]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await _ended(*tasks, self._resync, self._look_again, self._exit)
+            await _ended(*tasks, self._resync, self._look_again, self._exit, self._held)
         return await self._finish() if self._is_done else None
 
     @property
@@ -299,6 +320,13 @@ class SimpleRun:
             self.tell(TimePassed(self._clock()))
             self._start_resync()
 
+    async def _follow(self, feed: Feed) -> None:
+        """Stream. A run that goes on is looked at first, and goes on paused if it does not pass."""
+        goes_on = not self._began and self._ending is None
+        if goes_on and not await self._preflight.passes():
+            self._held = asyncio.create_task(self._preflight.hold())
+        await feed.run()
+
     # --- the way out -------------------------------------------------------------------------
 
     async def _leave(self, way: WayOut) -> bool:
@@ -378,10 +406,15 @@ class SimpleRun:
             return
         self._commit(begin(config, run_tag(f"{self.run_id}/{uuid4().hex}")))
         try:
-            await self._desks.books.prepare(self.run_id, self.state.tag, spec, _KIND)
-        except InvalidValueError:
+            await self._prepare(spec)
+        except (InvalidValueError, PreflightError):
             self._store.discard()  # it was never more than an intention
             raise
+
+    async def _prepare(self, spec: GridSpec) -> None:
+        books, tag = self._desks.books, self.state.tag
+        await books.prepare(self.run_id, tag, spec, _KIND, self._accepted)
+        self._began = True
 
     async def _go_on(self, state: GridState, spec: GridSpec) -> None:
         self._state = state
@@ -389,7 +422,7 @@ class SimpleRun:
         if known is None and state.generation:  # it has traded: the ledger was lost
             await self._restore()
         elif known is None or known.tag != state.tag:
-            await self._desks.books.prepare(self.run_id, state.tag, state.config.spec, _KIND)
+            await self._prepare(state.config.spec)
         elif known.closed_at is not None:
             raise InvalidValueError(
                 f"run {self.run_id} has ended ({state.stop_why or 'stopped'}): start another one "

@@ -17,6 +17,7 @@ from activities.gate import Gates, RiskGate, SizeGate
 from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
+from activities.room import RoomGate
 from activities.runs import RunActivities
 from activities.store.ledger import Ledger
 from domain.ports import Venue
@@ -63,7 +64,7 @@ def desks(
 ) -> Desks:
     """Return the desks of *account*; one set per process, for they remember what they answered."""
     risk = risk or RiskDesk(ledger)
-    gate = Gates((size or SizeGate(), RiskGate(account, risk)))
+    gate = Gates((size or SizeGate(), RiskGate(account, risk), RoomGate(risk, ledger)))
     orders = OrderDesk(account, venue, ledger, gate, notices=Notices(account, risk))
     books = AccountDesk(account, venue, ledger, risk=risk, exclusive=exclusive)
     return Desks(account, venue, ledger, orders, books, risk)

@@ -16,6 +16,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.messages import (
     Books,
+    ClearInput,
     LeavingBegun,
     LeavingInput,
     NoteInput,
@@ -38,6 +39,8 @@ _SOON: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=5)
 )
 _CALL: Final = timedelta(seconds=30)
+#: Somebody waits for what a preflight comes to.
+_CLEAR: Final = timedelta(seconds=12)
 #: A call whose worker was killed is made again by another one after this long.
 _BEAT: Final = timedelta(seconds=2)
 
@@ -56,6 +59,19 @@ async def prepare(asked: PrepareInput) -> Prepared:
         summary=asked.spec.symbol,
     )
     return prepared
+
+
+async def clear(asked: ClearInput) -> None:
+    """Make a preflight; fails if it does not pass, and if the venue does not answer in time."""
+    await workflow.execute_activity(
+        "clear",
+        asked,
+        start_to_close_timeout=_CLEAR,
+        schedule_to_close_timeout=_CLEAR,
+        heartbeat_timeout=_BEAT,
+        retry_policy=_SOON,
+        summary="preflight",
+    )
 
 
 async def submit(asked: SubmitInput) -> list[GridEvent]:

@@ -17,6 +17,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.messages import (
+    Accepted,
+    ClearInput,
     FeedBatch,
     NoteInput,
     PrepareInput,
@@ -44,7 +46,7 @@ from domain.grid.events import (
     TellDivergence,
     TimePassed,
 )
-from domain.grid.preview import Preview, preview_change
+from domain.grid.preview import Preview, needs_to_go_on, preview_change
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, Phase, begin
 from domain.grid.view import GridStatus, SlotView, slots, status, table
@@ -52,12 +54,14 @@ from domain.grid.watch import Watch, watch
 from domain.money import Price
 from domain.order_ids import run_tag
 from domain.risk.belief import Belief, belief
+from domain.risk.preflight import refuse_unknown_names
 from workflows import calls, names
 from workflows.messages import (
     Command,
     GridResult,
     GridRunInput,
     ReconfigureGrid,
+    ResumeGrid,
     StopGrid,
     Taken,
 )
@@ -76,6 +80,8 @@ COMPARED_WITHIN: Final = timedelta(seconds=10)
 #: twice as long each time: a venue that is down for hours must not fill the history.
 LOOK_AGAIN: Final = timedelta(seconds=3)
 LOOK_AGAIN_AT_LEAST: Final = timedelta(seconds=60)
+#: Since this patch a run that is resumed makes a preflight first.
+_PREFLIGHT: Final = "preflight-on-resume"
 
 
 @dataclass(slots=True)
@@ -116,10 +122,11 @@ class GridRun:
     async def run(self, start: GridRunInput) -> GridResult:
         """Run until stopped. A canceled workflow cancels its orders before it ends.
 
-        Fails with InvalidValueError if the settings cannot be used; nothing was begun then.
+        Fails with InvalidValueError if the settings cannot be used, and with PreflightError if what
+        the run needs is not in order; nothing was begun then.
         """
         if self._state is None:
-            await self._prepare(start.spec)
+            await self._prepare(start.spec, start.accepted)
         self._work = asyncio.create_task(self._loop())
         try:
             rolls = await asyncio.shield(self._work)
@@ -264,9 +271,10 @@ class GridRun:
 
     # --- start, roll, end --------------------------------------------------------------------
 
-    async def _prepare(self, spec: GridSpec) -> None:
+    async def _prepare(self, spec: GridSpec, accepted: Accepted) -> None:
         try:
-            prepared = await calls.prepare(PrepareInput(self._run_id, self._tag, spec))
+            asked = PrepareInput(self._run_id, self._tag, spec, accepted)
+            prepared = await calls.prepare(asked)
         except (ActivityError, asyncio.CancelledError) as error:
             # A try that was under way may have failed by itself when the cancel came.
             task = asyncio.current_task()
@@ -375,8 +383,10 @@ class GridRun:
         return status(self._grid)
 
     @workflow.update
-    async def resume(self, command: Command) -> GridStatus:
-        """Go on after a pause."""
+    async def resume(self, command: ResumeGrid) -> GridStatus:
+        """Go on after a pause, if the preflight passes; else nothing changes."""
+        if workflow.patched(_PREFLIGHT):
+            await self._clear(command)
         await self._command(ResumeAsked(workflow.now()), "resume", command.by, command.why)
         return status(self._grid)
 
@@ -412,8 +422,12 @@ class GridRun:
         self._refuse_unless(Phase.RUNNING, Phase.WAITING, verb="pause")
 
     @resume.validator
-    def _can_resume(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+    def _can_resume(self, command: ResumeGrid) -> None:
         self._refuse_unless(Phase.PAUSED, verb="resume")
+        try:
+            refuse_unknown_names(command.accepted, [self._grid.config.spec.account])
+        except InvalidValueError as error:
+            raise ApplicationError(str(error), type="InvalidValueError") from None
 
     @reconcile.validator
     def _can_reconcile(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
@@ -432,6 +446,16 @@ class GridRun:
             check_reconfigure(self._grid, self._bound(command.spec))
         except InvalidValueError as error:
             raise ApplicationError(str(error), type="InvalidValueError") from None
+
+    async def _clear(self, command: ResumeGrid) -> None:
+        """Fail the update if the preflight does not pass. Others may stop the run meanwhile."""
+        needs = needs_to_go_on(self._grid, workflow.now())
+        accepted = Accepted(command.accepted, command.by, command.why)
+        try:
+            await calls.clear(ClearInput(self._run_id, self._grid.config.spec, needs, accepted))
+        except ActivityError as error:
+            raise _refusal(error) from None
+        self._refuse_unless(Phase.PAUSED, verb="resume")
 
     def _bound(self, spec: GridSpec) -> GridConfig:
         try:
@@ -525,3 +549,11 @@ class GridRun:
         if self._state is None:  # a bug, so the workflow task fails and is tried again
             raise RuntimeError("the run has no state yet")
         return self._state
+
+
+def _refusal(error: ActivityError) -> ApplicationError:
+    """Return what a person has to read of an activity that failed."""
+    if isinstance(error.cause, ApplicationError):
+        return error.cause
+    why = error.cause or error
+    return ApplicationError(f"the preflight was not made in time: {why}", type="PreflightError")

@@ -1,6 +1,6 @@
 """What goes into a run and comes out of it: one type per message, readable as JSON."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,7 @@ from pydantic import GetCoreSchemaHandler, ValidationError, ValidatorFunctionWra
 from pydantic_core import CoreSchema, core_schema
 from temporalio.exceptions import ApplicationError
 
-from activities.messages import FeedBatch
+from activities.messages import Accepted, FeedBatch
 from domain.errors import InvalidValueError
 from domain.grid.events import GridEvent
 from domain.grid.spec import GridSpec, StopMode, parse_spec
@@ -43,7 +43,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class GridRunInput:
-    """What a grid run starts with; only `spec` is for people.
+    """What a grid run starts with; only `spec` and `accepted` are for people.
 
     Everything else is carried from one workflow of the chain to the next: the state, the events
     that were not handled yet, how far the feed was taken, what is watched, when the next comparison
@@ -57,6 +57,8 @@ class GridRunInput:
     watched: Watch | None = None
     reconcile_at: datetime | None = None
     resync: bool = False
+    #: What is taken of the preflight as it was found; of a start only.
+    accepted: Accepted = field(default_factory=Accepted)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -78,6 +80,15 @@ class Command:
 
     by: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeGrid:
+    """To go on after a pause; `accepted` names what of the preflight is taken as it is found."""
+
+    by: str = ""
+    why: str = ""
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection, Engine
 
 from activities.store import cash, corrections, markers, orders, risk, runs, shares
+from activities.store.at_risk import AtRisk, at_risk
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
@@ -403,6 +404,10 @@ class Ledger:
     ) -> str | None:
         """Reserve *asked* for a run; return why, if what all have reserved makes it *refused*."""
         return await self._write(lambda c: risk.reserve(c, run_id, account, asked, refused, now))
+
+    async def at_risk(self, tag: str) -> AtRisk:
+        """Return what the run of *tag* holds, and which of its orders still work."""
+        return await self._read(lambda c: at_risk(c, tag))
 
     async def release(self, run_id: str) -> None:
         """Give free what a run had reserved."""

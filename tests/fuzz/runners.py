@@ -18,6 +18,7 @@ from temporalio.client import Client, WorkflowHistory, WorkflowUpdateFailedError
 
 from activities.messages import (
     Books,
+    ClearInput,
     FeedBatch,
     NoteInput,
     Prepared,
@@ -482,11 +483,23 @@ class ManyActivities:
         )
 
     def all(self) -> list[Callable[..., Awaitable[Any]]]:
-        return [self.prepare, self.submit, self.resync, self.settle, self.finish, self.note]
+        return [
+            self.prepare,
+            self.clear,
+            self.submit,
+            self.resync,
+            self.settle,
+            self.finish,
+            self.note,
+        ]
 
     @activity.defn(name="prepare")
     async def prepare(self, asked: PrepareInput) -> Prepared:
         return await self._of(asked.run_id).prepare(asked)
+
+    @activity.defn(name="clear")
+    async def clear(self, _: ClearInput) -> None:
+        """Let everybody go on: only durable runs ask, and would meet faults that are for others."""
 
     @activity.defn(name="submit")
     async def submit(self, asked: SubmitInput) -> list[GridEvent]:

@@ -9,7 +9,7 @@ from activities.exits import Exits
 from domain.grid.spec import StopMode, parse_spec
 from tests.workflows.stage import Stage
 from workers.wiring import start_exit
-from workflows.messages import Command, ReconfigureGrid, StopGrid
+from workflows.messages import Command, ReconfigureGrid, ResumeGrid, StopGrid
 from workflows.names import exit_workflow_id
 
 Run = WorkflowHandle[Any, Any]
@@ -57,6 +57,17 @@ async def pause(stage: Stage) -> Run:
     await stage.until(run, cycles=1)
     await run.execute_update("resume", Command(by="recorder"))
     await stage.resting(buys=[59_900, 59_800, 59_700])
+    return await _closed(run)
+
+
+async def resume(stage: Stage) -> Run:
+    """A run goes on after its preflight, which older recordings of a pause do not have."""
+    run = await stage.trading(name_of("resume"))
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    await run.execute_update("pause", Command(by="recorder", why="a pause"))
+    await run.execute_update("resume", ResumeGrid(by="recorder"))
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
     return await _closed(run)
 
 
@@ -141,6 +152,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         fills,
         partial_fills,
         pause,
+        resume,
         reconfigure,
         large_batch,
         stop_keep,

@@ -6,8 +6,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from activities.account import OVERLAP
-from activities.looks import Look
+from activities.looks import OVERLAP, Look
 from activities.reconciling import Reconciler
 from activities.risk import RiskDesk
 from activities.store.checkpoint import CheckpointStore

@@ -6,6 +6,7 @@ from workers.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "preview": ("workers.cli.grid_start:preview", "Show what a spec would place now."),
+    "preflight": ("workers.cli.grid_preflight:preflight", "Tell whether a spec could start now."),
     "start": ("workers.cli.grid_start:start", "Start a run of a spec."),
     "list": ("workers.cli.grid_list:list_runs", "List the runs."),
     "status": ("workers.cli.grid_read:status", "Show what a run is doing."),

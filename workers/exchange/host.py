@@ -132,6 +132,11 @@ class Host:
         event = self._source.peek()
         return None if event is None else event.at
 
+    @property
+    def market_time(self) -> datetime:
+        """What the market's events are dated by; where it is made, as far as it was made."""
+        return self.clock.now() if self.live else self.exchange.now
+
     def require_market(self) -> None:
         """Raise VenueUnavailableError while the market that is followed cannot be seen."""
         if self._halted is not None:

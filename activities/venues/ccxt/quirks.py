@@ -17,10 +17,10 @@ from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status, told_by
 from activities.venues.ccxt.rest import Rest
 from activities.venues.ccxt.sockets import Conversation
-from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice, Terms
+from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice
 from domain.errors import InvalidValueError, VenueError
 from domain.limiter import Rate
-from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate
+from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate, Terms
 from domain.money import MarketKind, Quantity
 from domain.orders import Fill, OrderReport, OrderRequest, OrderStatus
 

@@ -8,9 +8,8 @@ from typing import Any
 from activities.venues.ccxt.binance.base import PAGE, WEIGHT, BinanceBase
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.quirks import from_ms, to_ms
-from domain.conditions import Terms
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
 from domain.money import ZERO, add
 
 

@@ -10,9 +10,8 @@ from activities.venues.ccxt.bitget.talks import position, spot_balance, wallet
 from activities.venues.ccxt.bitget.words import PRODUCT
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.quirks import from_ms
-from domain.conditions import Terms
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
 
 
 class Account(BitgetBase):

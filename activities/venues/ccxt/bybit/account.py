@@ -9,10 +9,9 @@ from activities.venues.ccxt.bybit.base import PAGE, REQUESTS, BybitBase
 from activities.venues.ccxt.bybit.words import balance_in, position_in, rows_of
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.quirks import from_ms
-from domain.conditions import Terms
 from domain.errors import VenueError
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
 
 
 class Account(BybitBase):

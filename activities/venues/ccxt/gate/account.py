@@ -10,8 +10,7 @@ from activities.venues.ccxt.gate.base import REQUESTS, GateBase
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.quirks import to_ms
 from activities.venues.ccxt.rest import Call
-from domain.conditions import Terms
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
 from domain.money import ZERO, add
 
 _BOOK_PAGE: Final = 1000

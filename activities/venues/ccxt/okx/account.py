@@ -8,10 +8,9 @@ from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.okx.base import ACCOUNT, HISTORY_SPAN, SELDOM, OkxBase
 from activities.venues.ccxt.okx.words import balance_in, charged, older_than, position_in
 from activities.venues.ccxt.quirks import from_ms, to_ms
-from domain.conditions import Terms
 from domain.errors import VenueError
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
 
 
 class Account(OkxBase):

@@ -8,9 +8,9 @@ from typing import Final
 from activities.venues.ccxt.meanings import UnchangedError
 from activities.venues.ccxt.port.history import History
 from activities.venues.ccxt.port.market import PublicData
-from domain.conditions import KeyRights, Terms
+from domain.conditions import KeyRights
 from domain.errors import VenueUnavailableError
-from domain.market import AccountView, Balance, FundingPayment, Position
+from domain.market import AccountView, Balance, FundingPayment, Position, Terms
 
 _LOOKS: Final = 5
 _SPOT_TERMS: Final = Terms(Decimal(1), one_way=True)
