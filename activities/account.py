@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from activities.clock import utc_now
+from activities.dead_man import check_switch
 from activities.looks import OVERLAP, Look, SharedLooks
 from activities.messages import Accepted, Books, ClearInput, Prepared, RenewInput, RestoreInput
 from activities.noticing import Notices
@@ -79,8 +80,9 @@ class AccountDesk:
         """Open the books of a run; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol, the spec does not fit the
-        instrument or does not earn its fees, the name was used before, or there is no room for the
-        run within the limits; PreflightError if what the run needs is not in order.
+        instrument or does not earn its fees, the venue has no dead-man's switch and the spec asks
+        for one, the name was used before, or there is no room for the run within the limits;
+        PreflightError if what the run needs is not in order.
         """
         instrument = await self._venue.instrument(spec.symbol)
         price = (await self._venue.last_price(spec.symbol)).price
@@ -92,6 +94,7 @@ class AccountDesk:
                 f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
                 "choose another name"
             )
+        check_switch(spec, self._venue)
         config = bind(spec, instrument)
         check_profit(config, price)
         found = await self.preflight(run_id, config, accepted=accepted)
@@ -131,7 +134,7 @@ class AccountDesk:
         await self._note_overrides(asked.run_id, found, asked.accepted)
 
     async def renew(self, asked: RenewInput) -> None:
-        """Reserve what a run may need with other settings, in place of what it had.
+        """Reserve what a run may need with other settings, and what it has at risk already.
 
         Raises InvalidValueError if there is no room for that; what it had reserved stands then.
         """
@@ -145,16 +148,10 @@ class AccountDesk:
         had = await self._risk.reserved(asked.run_id)
         held = run.instrument.notional_of(price.ticks * asked.lots)
         leverage = had.leverage if had else Decimal(1)
-        full = await self._risk.admit(
-            reserve(
-                run.run_id,
-                self._account,
-                planned,
-                held=held,
-                exits=asked.exits,
-                leverage=leverage,
-            )
+        wanted = reserve(
+            run.run_id, self._account, planned, held=held, exits=asked.exits, leverage=leverage
         )
+        full = await self._risk.admit(wanted.covering(await self._risk.now(run)))
         if full is not None:
             raise InvalidValueError(full)
 

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
 from activities.danger import DangerWatch
+from activities.dead_man import Switch
 from activities.exits import Exits
 from activities.messages import FeedBatch
 from activities.noticing import Notices
@@ -30,7 +31,7 @@ from activities.routes import Route
 from activities.silence import Silence
 from activities.store.ledger import Ledger
 from activities.store.records import Watch as StoredWatch
-from domain.errors import StoreError, StoreUnavailableError, TradingError
+from domain.errors import StoreError, StoreUnavailableError, TradingError, VenueError
 from domain.grid.spec import CANDLE_LENGTHS
 from domain.grid.watch import Watch
 from domain.market import Candle, PriceUpdate
@@ -88,6 +89,7 @@ class Feed:
         self._leave = leave
         self._exits = Exits(ledger, risk, clock)
         self._left: set[tuple[str, int]] = set()
+        self._switch = Switch(venue)
         self._danger = DangerWatch(account, venue, ledger, risk, clock)
         self._session = session
         self._watches = watches or self._stored_watches
@@ -103,7 +105,7 @@ class Feed:
 
     async def run(self) -> None:
         """Keep the streams up and the runs told; ends only by cancellation."""
-        failures, silent_since = 0, self._clock()
+        failures, silent_since, why = 0, self._clock(), ""
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._look_out())
             while True:
@@ -119,7 +121,7 @@ class Feed:
                     if not failures:  # once, however long the outage is
                         self._tell_stale(why)
                         silent_since = self._clock()
-                await self._notices.streams(silent_since)
+                await self._notices.streams(silent_since, why)
                 await self._look_at_risk()
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
@@ -127,6 +129,8 @@ class Feed:
     async def _session_of(self, reports: AsyncIterator[OrderReport]) -> None:
         await self._notices.streams(None)
         await self._look_at_risk()
+        self._switch.forget()
+        await self._keep_armed()
         self._live = True
         for route in self._routes.values():
             route.live(self._clock())
@@ -137,6 +141,7 @@ class Feed:
                 tasks.create_task(self._read_reports(reports, silence))
                 tasks.create_task(silence.doubt(self._last_fill))
                 tasks.create_task(self._follow_watches(tasks))
+                tasks.create_task(self._renew())
         finally:
             self._live = False
             self._markets.clear()
@@ -230,6 +235,8 @@ class Feed:
 
     async def _attach(self, route: Route) -> None:
         await self._tell_standings([route])
+        if self._live and route.watch.dead_man is not None:
+            await self._keep_armed(route)  # before the first order
         self._forget(route.run_id)
         self._routes[route.run_id] = route
         self._news[route.run_id] = asyncio.Event()
@@ -309,6 +316,29 @@ class Feed:
             and route.watch.adaptive is not None
             and CANDLE_LENGTHS[route.watch.adaptive.candle] == length
         ]
+
+    # --- the dead-man's switch ---------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        """Keep the switch armed; whatever hinders that, the venue cancels when it is too long."""
+        while True:
+            try:
+                await self._keep_armed()
+            except VenueError as error:
+                _log.warning(
+                    "the dead-man's switch of account %s is not renewed: %s", self._account, error
+                )
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _keep_armed(self, *more: Route) -> None:
+        await self._switch.keep([route.watch for route in (*self._routes.values(), *more)])
+
+    async def stand_down(self) -> None:
+        """Disarm the switch: the runs have ended. Best effort, for it finds nothing to cancel."""
+        try:
+            await self._switch.keep(())
+        except VenueError as error:
+            _log.warning("the dead-man's switch stays armed, and finds no order: %s", error)
 
     # --- risk --------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from domain.grid.events import BookAction, GridAction, GridEvent
+from domain.grid.events import Alert, BookAction, GridAction, GridEvent
 from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
 from domain.money import Instrument, Price
@@ -75,11 +75,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class SubmitInput:
-    """What a run wants done, in order; and what it wants watched from now on, if that changed."""
+    """What a run wants done, in order; and what it wants watched from now on, if that changed.
+
+    `alerts` are what people should hear of it.
+    """
 
     run: RunKey
     actions: tuple[GridAction, ...]
     watch: Watch | None = None
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

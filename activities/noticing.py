@@ -89,8 +89,9 @@ class Notices:
 
     # --- streams -----------------------------------------------------------------------------
 
-    async def streams(self, silent_since: datetime | None) -> None:
-        """Note since when the streams are lost; None: they are live."""
+    async def streams(self, silent_since: datetime | None, why: str = "") -> None:
+        """Note since when the streams are lost, and why; None: they are live."""
+        await self._risk.alerts.streams(self._account, silent_since, why)
         await self._silent(f"the feed of account {self._account}", silent_since)
 
     async def positions(self, unknown_since: datetime | None) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from activities.alerting import AlertDesk
 from activities.clock import utc_now
 from activities.risk_log import (
     commands,
@@ -74,6 +75,8 @@ class RiskDesk:
         self._ledger = ledger
         self.spec = spec or RiskSpec()
         self._clock = clock
+        #: For what people should hear of besides what risk does.
+        self.alerts = AlertDesk(ledger, clock)
         #: What was read last of the scopes of a question, and at which version of it all.
         self._read: dict[tuple[Scope, ...], tuple[int, Known]] = {}
         #: Run ids by tag, which never change.
@@ -277,6 +280,11 @@ class RiskDesk:
         """Return what a run has reserved; None: nothing."""
         stored = (await self._ledger.reserved()).get(run_id)
         return None if stored is None else _RESERVATION.validate_python(stored)
+
+    async def now(self, run: Run) -> Reservation:
+        """Return the worst that can become of what a run holds and has sent so far."""
+        known = await self._ledger.at_risk(run.tag)
+        return _asked(run, known, (), await self.reserved(run.run_id))
 
     async def make_room(self, run: Run, requests: Sequence[OrderRequest]) -> str | None:
         """See that *requests*, entries of *run*, are covered by what it has reserved.

@@ -23,6 +23,7 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RenewInput,
     RestoreInput,
     RunKey,
     SettleInput,
@@ -77,6 +78,7 @@ class RunActivities:
         return [
             self.prepare,
             self.clear,
+            self.renew,
             self.submit,
             self.resync,
             self.settle,
@@ -122,6 +124,12 @@ class RunActivities:
         async with as_failures():
             await beating(self._books.clear(asked))
 
+    @activity.defn(name="renew")
+    async def renew(self, asked: RenewInput) -> None:
+        """Reserve what a run needs with other settings."""
+        async with as_failures():
+            await self._books.renew(asked)
+
     @activity.defn(name="submit")
     async def submit(self, asked: SubmitInput) -> list[GridEvent]:
         """Carry out the actions and return what came of them. Safe to repeat.
@@ -132,6 +140,7 @@ class RunActivities:
             if asked.watch is not None:
                 run = asked.run
                 await self._books.watch(run.run_id, run.run_id, run.tag, asked.watch)
+            await self._risk.alerts.of_engine(asked.run.run_id, asked.alerts)
             instrument = await self._instrument(asked.run)
             return await beating(self._orders.submit(instrument, asked.actions))
 

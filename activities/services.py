@@ -1,4 +1,4 @@
-"""The activities of a deployment that need no keys: the guard, and commands to risk. Thin."""
+"""The activities of a deployment that need no keys: guard, alerts, commands to risk. Thin."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.delivery import Delivery
 from activities.executing import as_failures, beating
 from activities.guard import Guard
 from activities.messages import RiskCommand
@@ -20,16 +21,22 @@ MONITOR = "monitor"
 
 
 class ServiceActivities:
-    """What the workflows of the services queue may ask for. *guard* is None without a monitor."""
+    """What the workflows of the services queue may ask for.
 
-    def __init__(self, guard: Guard | None, risk: RiskDesk, client: Client) -> None:
+    *guard* is None without a monitor, *delivery* without channels.
+    """
+
+    def __init__(
+        self, guard: Guard | None, delivery: Delivery | None, risk: RiskDesk, client: Client
+    ) -> None:
         self._guard = guard
+        self._delivery = delivery
         self._risk = risk
         self._client = client
 
     def all(self) -> list[Callable[..., Awaitable[Any]]]:
         """Return the activities for a worker."""
-        return [self.guard, self.trip, self.reset]
+        return [self.guard, self.deliver, self.trip, self.reset]
 
     @activity.defn(name="guard")
     async def guard(self) -> None:
@@ -47,6 +54,14 @@ class ServiceActivities:
             await self._client.get_workflow_handle(workflow_id).signal("said", verdict)
         except RPCError as error:
             activity.logger.warning("the workflow does not show the verdict yet: %s", error)
+
+    @activity.defn(name="deliver")
+    async def deliver(self) -> None:
+        """Bring alerts to their channels until told to stop; the heartbeat says that we live."""
+        if self._delivery is None:
+            await beating(asyncio.Event().wait(), hand_over=True)
+        else:
+            await beating(self._delivery.run(), hand_over=True)
 
     @activity.defn(name="trip")
     async def trip(self, asked: RiskCommand) -> None:

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from domain.limiter import Rate, Usage
@@ -147,6 +148,35 @@ class FullVenue(Venue, BatchVenue, Protocol):
         self, symbols: Sequence[str]
     ) -> AbstractAsyncContextManager[AsyncIterator[MarkPrice]]:
         """Stream mark prices and funding rates, latest wins."""
+        ...
+
+
+class Reach(StrEnum):
+    """What a dead-man's switch cancels when it fires."""
+
+    SYMBOL = "symbol"
+    #: All orders of the account in this kind of market, or in all.
+    ACCOUNT = "account"
+
+
+@runtime_checkable
+class DeadManVenue(Protocol):
+    """A venue that cancels orders by itself when it no longer hears of us, where we ask for it."""
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """What it cancels then; None: it offers no such switch for this kind of market."""
+        ...
+
+    async def arm(self, symbol: str, within: timedelta) -> None:
+        """Have the orders canceled unless this is called again *within* that time.
+
+        Raises a VenueError; then the switch stands as it stood.
+        """
+        ...
+
+    async def disarm(self, symbol: str) -> None:
+        """Let the orders rest, heard of or not; nothing happens if it was not armed."""
         ...
 
 

@@ -12,10 +12,12 @@ from typing import Any, Final
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.delivery import Delivery
 from activities.guard import Guard
 from activities.risk import RiskDesk
 from activities.services import ServiceActivities
 from activities.store.ledger import Ledger
+from workers.alerting import delivery_of
 from workers.converter import learn_messages
 from workers.settings import Settings
 from workers.watching import market_guard
@@ -25,9 +27,10 @@ from workers.wiring import (
     all_desks,
     connect,
     ensure_feed,
-    ensure_guard,
+    ensure_services,
     workflow_runner,
 )
+from workflows.alerts import AlertRun
 from workflows.exit import EmergencyExit
 from workflows.feed import FeedRun
 from workflows.grid import GridRun
@@ -48,11 +51,18 @@ def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) 
 
 
 def services_worker(
-    client: Client, guard: Guard | None, risk: RiskDesk, kind: type[RiskGuard] = RiskGuard
+    client: Client,
+    guard: Guard | None,
+    risk: RiskDesk,
+    delivery: Delivery | None = None,
+    kind: type[RiskGuard] = RiskGuard,
 ) -> Worker:
-    """Return the worker of what needs no keys: *guard*, in a workflow of class *kind*."""
-    activities = ServiceActivities(guard, risk, client).all()
-    return _worker(client, SERVICES_QUEUE, [kind], activities)
+    """Return the worker of what needs no keys: *guard*, in a workflow of class *kind*, and alerts.
+
+    Without a *guard*, or a *delivery*, there is none of it.
+    """
+    activities = ServiceActivities(guard, delivery, risk, client).all()
+    return _worker(client, SERVICES_QUEUE, [kind, AlertRun], activities)
 
 
 def _worker(
@@ -105,9 +115,10 @@ async def _work_services(
     stack: AsyncExitStack, client: Client, settings: Settings, ledger: Ledger
 ) -> None:
     guard = await stack.enter_async_context(market_guard(settings, ledger, RISK_GUARD_ID))
-    await ensure_guard(client)
+    delivery = delivery_of(settings, ledger)
+    await ensure_services(client)
     risk = RiskDesk(ledger, settings.risk)
-    await stack.enter_async_context(services_worker(client, guard, risk))
+    await stack.enter_async_context(services_worker(client, guard, risk, delivery))
     _log.info("working %s", SERVICES_QUEUE)
 
 

@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from activities.venues.ccxt.registry import VENUES
 from domain.errors import InvalidValueError
+from domain.grid.events import AlertLevel
 from domain.money import MarketKind
 from domain.risk.spec import RiskSpec
 
@@ -125,6 +126,17 @@ class MonitorFeed(BaseModel):
         return None if venue is None else _known_venue(venue)
 
 
+class ChannelSettings(BaseModel):
+    """A way to people. Whoever knows its address may write there, so it is kept like a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    #: Alerts that are less loud are not told here.
+    level: AlertLevel = AlertLevel.WARNING
+
+
 class Settings(BaseSettings):
     """Settings of any process. Precedence: arguments, environment, `stack.json`, defaults.
 
@@ -151,6 +163,8 @@ class Settings(BaseSettings):
     risk: RiskSpec = RiskSpec()
     #: Where the market is watched; whether it is, says `risk.monitor`.
     monitor_feed: MonitorFeed = MonitorFeed()
+    #: Where alerts are told, by a name for each channel.
+    alerts: dict[str, ChannelSettings] = {}
 
     @property
     def ledger_url(self) -> str:

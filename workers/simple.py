@@ -15,6 +15,7 @@ from activities.store.ledger import Ledger
 from activities.store.migrations import upgrade
 from domain.errors import StoreUnavailableError
 from domain.grid.spec import GridSpec, StopMode
+from workers.alerting import delivery_of
 from workers.settings import Settings
 from workers.simple_run import SimpleRun
 from workers.watching import market_guard
@@ -80,7 +81,8 @@ async def main_loop(
             account_desks(settings, spec.account, ledger) as desks,
             market_guard(settings, ledger, f"simple {name}") as guard,
         ):
-            beside = [guard.run] if guard else []
+            delivery = delivery_of(settings, ledger)
+            beside = [each.run for each in (guard, delivery) if each is not None]
             return await run_simple(
                 name,
                 spec,

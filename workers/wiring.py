@@ -27,6 +27,8 @@ from workers.settings import Settings
 from workers.venues import open_venue
 from workflows.messages import ExitInput, GuardStatus
 from workflows.names import (
+    ALERT_RUN,
+    ALERT_RUN_ID,
     EMERGENCY_EXIT,
     FEED_RUN,
     RISK_GUARD,
@@ -165,6 +167,19 @@ async def ensure_guard(client: Client) -> None:
         task_timeout=TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary="Guard of the market",
+    )
+
+
+async def ensure_services(client: Client) -> None:
+    """Start what runs once in a deployment unless it runs already: guard and delivery of alerts."""
+    await ensure_guard(client)
+    await client.start_workflow(
+        ALERT_RUN,
+        id=ALERT_RUN_ID,
+        task_queue=SERVICES_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="Delivery of alerts",
     )
 
 

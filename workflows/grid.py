@@ -8,6 +8,7 @@ that the order of decisions does not depend on how signals happen to be batched.
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -22,6 +23,7 @@ from activities.messages import (
     FeedBatch,
     NoteInput,
     PrepareInput,
+    RenewInput,
     RestoreInput,
     RunKey,
     SettleInput,
@@ -49,7 +51,7 @@ from domain.grid.events import (
 from domain.grid.preview import Preview, needs_to_go_on, preview_change
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, Phase, begin
-from domain.grid.view import GridStatus, SlotView, slots, status, table
+from domain.grid.view import GridStatus, SlotView, exits, slots, status, table
 from domain.grid.watch import Watch, watch
 from domain.money import Price
 from domain.order_ids import run_tag
@@ -71,6 +73,7 @@ ROLL_AT: Final = 400
 #: A run that is due to roll, and was kept from it, tries again after this long.
 ROLL_WITHIN: Final = timedelta(milliseconds=100)
 MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
+_ALERTS: Final = "alerts"
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
 #: A comparison that a person asked for is answered by then, certain or not: a doubtful one needs a
@@ -82,6 +85,8 @@ LOOK_AGAIN: Final = timedelta(seconds=3)
 LOOK_AGAIN_AT_LEAST: Final = timedelta(seconds=60)
 #: Since this patch a run that is resumed makes a preflight first.
 _PREFLIGHT: Final = "preflight-on-resume"
+#: Since this patch a run reserves anew before it is reconfigured.
+_ROOM: Final = "room-on-reconfigure"
 
 
 @dataclass(slots=True)
@@ -192,10 +197,11 @@ class GridRun:
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
+        alerts: list[Alert] = []
         books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
-                workflow.logger.warning("%s: %s", self._run_id, action.message)
+                alerts.append(action)
             elif isinstance(action, Resync):
                 self._start_resync()
             elif isinstance(action, Correct | TellDivergence):
@@ -204,13 +210,17 @@ class GridRun:
                 orders.append(action)
         settled = await calls.settle(SettleInput(self._key(), tuple(books))) if books else []
         changed = self._watch_to_tell()
-        if not orders and changed is None:
+        if not orders and changed is None and not self._submits(alerts):
             return settled
-        asked = SubmitInput(self._key(), tuple(orders), changed)
+        asked = SubmitInput(self._key(), tuple(orders), changed, tuple(alerts))
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
         return [*settled, *outcomes]
+
+    def _submits(self, alerts: Sequence[Alert]) -> bool:
+        """Return whether alerts alone are submitted: once they were only logged."""
+        return bool(alerts) and workflow.patched(_ALERTS)
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
@@ -410,8 +420,11 @@ class GridRun:
 
     @workflow.update
     async def reconfigure(self, command: ReconfigureGrid) -> GridStatus:
-        """Give the run other settings."""
-        event = ReconfigureAsked(self._bound(command.spec), workflow.now())
+        """Give the run other settings, if there is room for them; else nothing changes."""
+        config = self._bound(command.spec)
+        if workflow.patched(_ROOM):
+            await self._renew(command.spec)
+        event = ReconfigureAsked(config, workflow.now())
         after = command.spec.model_dump(mode="json")
         await self._command(event, "reconfigure", command.by, command.why, after)
         self._spec = command.spec
@@ -456,6 +469,16 @@ class GridRun:
         except ActivityError as error:
             raise _refusal(error) from None
         self._refuse_unless(Phase.PAUSED, verb="resume")
+
+    async def _renew(self, spec: GridSpec) -> None:
+        """Fail the update if there is no room within the limits for what the run would need."""
+        grid = self._grid
+        asked = RenewInput(self._run_id, spec, grid.position_lots, exits(grid), grid.price)
+        try:
+            await calls.renew(asked)
+        except ActivityError as error:
+            raise _refusal(error) from None
+        self._refuse_unless(Phase.WAITING, Phase.RUNNING, Phase.PAUSED, verb="reconfigure")
 
     def _bound(self, spec: GridSpec) -> GridConfig:
         try:
@@ -556,4 +579,4 @@ def _refusal(error: ActivityError) -> ApplicationError:
     if isinstance(error.cause, ApplicationError):
         return error.cause
     why = error.cause or error
-    return ApplicationError(f"the preflight was not made in time: {why}", type="PreflightError")
+    return ApplicationError(f"it was not found out in time: {why}", type="VenueUnavailableError")

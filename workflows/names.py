@@ -10,6 +10,9 @@ EMERGENCY_EXIT: Final = "EmergencyExit"
 RISK_GUARD: Final = "RiskGuard"
 #: The one guard of a deployment.
 RISK_GUARD_ID: Final = "risk-guard"
+ALERT_RUN: Final = "AlertRun"
+#: The one that brings alerts to people.
+ALERT_RUN_ID: Final = "alerts"
 #: The task queue of what needs no keys of any account.
 SERVICES_QUEUE: Final = "services"
 

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from activities.store import cash, corrections, markers, orders, risk, runs, shares
+from activities.store import alerts, cash, corrections, markers, orders, risk, runs, shares
 from activities.store.at_risk import AtRisk, at_risk
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
@@ -25,9 +25,11 @@ from activities.store.records import (
     AuditEntry,
     EquityRecord,
     Marked,
+    NewAlert,
     RiskEvent,
     Run,
     RunStatus,
+    StoredAlert,
     StoredOrder,
     Watch,
 )
@@ -412,6 +414,28 @@ class Ledger:
     async def release(self, run_id: str) -> None:
         """Give free what a run had reserved."""
         await self._write(lambda c: risk.release(c, run_id))
+
+    # ---- alerts: see `alerts`
+
+    async def add_alert(self, new: NewAlert) -> bool:
+        """Log *new* and put it into the outbox; False if it was only counted there."""
+        return await self._write(lambda c: alerts.add(c, new))
+
+    async def undelivered_alerts(self, now: datetime, limit: int = 1000) -> list[StoredAlert]:
+        """Return the oldest alerts that not every channel has yet, oldest first."""
+        return await self._read(lambda c: alerts.undelivered(c, now, limit))
+
+    async def claim_alert(self, alert: StoredAlert) -> bool:
+        """Count an attempt that is about to be made; False if somebody else makes it."""
+        return await self._write(lambda c: alerts.claim(c, alert))
+
+    async def settle_alert(self, alert_id: int, errors: Mapping[str, str], now: datetime) -> None:
+        """Note what came of an attempt: delivered, or the *errors* of channels."""
+        await self._write(lambda c: alerts.settle(c, alert_id, errors, now))
+
+    async def alerts(self, limit: int = 100, after: int = 0) -> list[StoredAlert]:
+        """Return the newest *limit* alerts with an id above *after*, oldest first."""
+        return await self._read(lambda c: alerts.newest(c, limit, after))
 
     # ---- who shares the rates of an account: see `shares`. Power loss ends them all anyway.
 

@@ -356,7 +356,7 @@ def check_reconfigure(state: GridState, config: GridConfig) -> None:
     if state.phase in (Phase.STOPPING, Phase.FINISHED):
         raise InvalidValueError(f"a run that is {state.phase} takes no new settings")
     was, new = state.config.spec, config.spec
-    for field in ("symbol", "account", "direction"):
+    for field in ("symbol", "account", "direction", "dead_man_seconds"):
         if getattr(was, field) != getattr(new, field):
             raise InvalidValueError(
                 f"{field}: a run keeps its {field} {getattr(was, field)}, was "

@@ -140,6 +140,8 @@ class GridSpec(Written):
     order_budget: Annotated[int, Field(ge=1, le=500)] = 100
     reconcile_every: Annotated[int, Field(ge=5, le=3600)] = 60
     """Seconds between two comparisons with the venue."""
+    dead_man_seconds: Annotated[int, Field(ge=10, le=120)] | None = None
+    """The venue cancels the orders when it has not heard of the run for so long; None: never."""
 
     @model_validator(mode="after")
     def _one_spacing(self) -> Self:

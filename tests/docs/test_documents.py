@@ -22,7 +22,7 @@ from domain.risk.monitor_spec import MonitorSpec
 from workers.cli.lazy import LazyGroup
 from workers.cli.main import main
 from workers.local.temporal import program
-from workers.settings import AccountSettings, MonitorFeed, Settings
+from workers.settings import AccountSettings, ChannelSettings, MonitorFeed, Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -167,6 +167,7 @@ def settings() -> set[str]:
     known |= {f"OPENSQT_RISK__PREFLIGHT__{name.upper()}" for name in PreflightSpec.model_fields}
     known |= {f"OPENSQT_RISK__MONITOR__{name.upper()}" for name in MonitorSpec.model_fields}
     known |= {f"OPENSQT_MONITOR_FEED__{name.upper()}" for name in MonitorFeed.model_fields}
+    known |= {f"OPENSQT_ALERTS__NAME__{name.upper()}" for name in ChannelSettings.model_fields}
     return known | {"OPENSQT_DEBUG"}
 
 

@@ -71,7 +71,7 @@ from tests.activities.wire import (
 )
 from tests.domain.grid.harness import T0, Runner, configured
 from workers.durable import account_worker, services_worker
-from workflows import calls, feed, grid, names, risk
+from workflows import alerts, calls, feed, grid, names, risk
 from workflows import exit as exit_
 from workflows.messages import GridRunInput
 
@@ -241,7 +241,7 @@ def test_d3_a_worker_has_every_workflow_and_activity_that_is_asked_for() -> None
     assert asked == offered
     source = inspect.getsource(account_worker)
     assert "[grid, FeedRun, EmergencyExit]" in source
-    assert "[kind]" in inspect.getsource(services_worker)
+    assert "[kind, AlertRun]" in inspect.getsource(services_worker)
     assert inspect.signature(services_worker).parameters["kind"].default is risk.RiskGuard
     assert inspect.signature(account_worker).parameters["grid"].default is grid.GridRun
     assert grid.GridRun.__temporal_workflow_definition.name == names.GRID_RUN  # type: ignore[attr-defined]
@@ -253,7 +253,7 @@ def test_d3_a_worker_has_every_workflow_and_activity_that_is_asked_for() -> None
 def _names_of(*methods: str) -> set[str]:
     """Return the first arguments of all calls of *methods* in the workflows."""
     found: set[str] = set()
-    for module in (calls, exit_, feed, grid, risk):
+    for module in (alerts, calls, exit_, feed, grid, risk):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in methods:
                 name = node.args[0]

@@ -58,7 +58,7 @@ async def guarding(
     await ensure_guard(stage.client)
     handle = stage.client.get_workflow_handle(RISK_GUARD_ID)
     try:
-        async with services_worker(stage.client, guard, stage.desks.risk, kind):
+        async with services_worker(stage.client, guard, stage.desks.risk, kind=kind):
             yield handle
     finally:
         await handle.terminate("the test is over")

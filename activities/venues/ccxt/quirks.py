@@ -17,7 +17,7 @@ from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status, told_by
 from activities.venues.ccxt.rest import Rest
 from activities.venues.ccxt.sockets import Conversation
-from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice
+from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice, Reach
 from domain.errors import InvalidValueError, VenueError
 from domain.limiter import Rate
 from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate, Terms
@@ -186,6 +186,20 @@ class Quirks(ABC):
     @abstractmethod
     async def order_fills(self, market: Market, order_id: str) -> Sequence[Fill]:
         """Return the executions of one order."""
+
+    # ---- the dead-man's switch
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """What the venue's switch cancels; None: it offers none for this kind of market."""
+        return None
+
+    async def arm(self, market: Market, within: timedelta) -> Any:
+        """Arm the switch, zero: disarm it; return what to say on the private stream, if anything.
+
+        That is said once on each connection.
+        """
+        raise NotImplementedError
 
     # ---- account
 

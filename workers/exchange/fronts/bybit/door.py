@@ -12,7 +12,8 @@ from domain.orders import OrderReport
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Asked, Fields, Told, WrongError
 from workers.exchange.fronts.bybit import rows
-from workers.exchange.fronts.desk import fresh
+from workers.exchange.fronts.bybit.dead_man import DeadMan
+from workers.exchange.fronts.desk import Desk, fresh
 from workers.exchange.fronts.keys import LocalKeys, keys_of
 from workers.exchange.fronts.rooms import Door, Route
 from workers.exchange.fronts.rows import from_ms, ms
@@ -26,6 +27,10 @@ Act = Callable[[LocalKeys, Fields], Any]
 
 class BybitDoor(Door[rows.Word]):
     """What failed is told with HTTP 200 and a `retCode`."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.dead_man = DeadMan(desk)
 
     # ---- who asks
 
