@@ -23,6 +23,7 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RenewInput,
     RunKey,
     SettleInput,
     SubmitInput,
@@ -250,6 +251,9 @@ class SilentFeed:
 
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    async def stand_down(self) -> None:
+        return
 
 
 class DaylongSimpleRun(SimpleRun):
@@ -486,6 +490,7 @@ class ManyActivities:
         return [
             self.prepare,
             self.clear,
+            self.renew,
             self.submit,
             self.resync,
             self.settle,
@@ -500,6 +505,10 @@ class ManyActivities:
     @activity.defn(name="clear")
     async def clear(self, _: ClearInput) -> None:
         """Let everybody go on: only durable runs ask, and would meet faults that are for others."""
+
+    @activity.defn(name="renew")
+    async def renew(self, asked: RenewInput) -> None:
+        await self._of(asked.run_id).renew(asked)
 
     @activity.defn(name="submit")
     async def submit(self, asked: SubmitInput) -> list[GridEvent]:
