@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.risk import RiskDesk
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -20,6 +21,7 @@ from domain.grid.events import ReconcileAsked, StopAsked
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.grid.view import GridStatus, status
 from domain.risk.belief import Belief, belief
+from domain.risk.spec import RiskSpec
 from tests.contract.bench import SYMBOLS
 from tests.reconcile.worlds import World
 from workers.durable import account_worker
@@ -60,6 +62,7 @@ class Runs:
     directory: Path
     client: Client
     exclusive: bool = False
+    risk: RiskSpec | None = None
 
     def __post_init__(self) -> None:
         self.name = f"{self.runner}-{self.world.kind}-{next(_names)}"
@@ -82,7 +85,8 @@ class Runs:
     async def life(self, **options: Any) -> AsyncIterator[Running]:
         """Work on the run; begin it if it is not there yet."""
         async with Ledger.open(sqlite_url(self.database), synchronous="NORMAL") as ledger:
-            made = desks(self.name, self.world.venue, ledger, exclusive=self.exclusive)
+            risk = RiskDesk(ledger, self.risk)
+            made = desks(self.name, self.world.venue, ledger, risk, exclusive=self.exclusive)
             work = self._simple if self.runner == "simple" else self._durable
             async with work(made, **options) as running:
                 yield running
