@@ -134,7 +134,7 @@ class AccountDesk:
         await self._note_overrides(asked.run_id, found, asked.accepted)
 
     async def renew(self, asked: RenewInput) -> None:
-        """Reserve what a run may need with other settings, in place of what it had.
+        """Reserve what a run may need with other settings, and what it has at risk already.
 
         Raises InvalidValueError if there is no room for that; what it had reserved stands then.
         """
@@ -148,16 +148,10 @@ class AccountDesk:
         had = await self._risk.reserved(asked.run_id)
         held = run.instrument.notional_of(price.ticks * asked.lots)
         leverage = had.leverage if had else Decimal(1)
-        full = await self._risk.admit(
-            reserve(
-                run.run_id,
-                self._account,
-                planned,
-                held=held,
-                exits=asked.exits,
-                leverage=leverage,
-            )
+        wanted = reserve(
+            run.run_id, self._account, planned, held=held, exits=asked.exits, leverage=leverage
         )
+        full = await self._risk.admit(wanted.covering(await self._risk.now(run)))
         if full is not None:
             raise InvalidValueError(full)
 

@@ -281,6 +281,11 @@ class RiskDesk:
         stored = (await self._ledger.reserved()).get(run_id)
         return None if stored is None else _RESERVATION.validate_python(stored)
 
+    async def now(self, run: Run) -> Reservation:
+        """Return the worst that can become of what a run holds and has sent so far."""
+        known = await self._ledger.at_risk(run.tag)
+        return _asked(run, known, (), await self.reserved(run.run_id))
+
     async def make_room(self, run: Run, requests: Sequence[OrderRequest]) -> str | None:
         """See that *requests*, entries of *run*, are covered by what it has reserved.
 

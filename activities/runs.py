@@ -23,6 +23,7 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RenewInput,
     RestoreInput,
     RunKey,
     SettleInput,
@@ -77,6 +78,7 @@ class RunActivities:
         return [
             self.prepare,
             self.clear,
+            self.renew,
             self.submit,
             self.resync,
             self.settle,
@@ -121,6 +123,12 @@ class RunActivities:
         """Make the preflight of a run that is to go on."""
         async with as_failures():
             await beating(self._books.clear(asked))
+
+    @activity.defn(name="renew")
+    async def renew(self, asked: RenewInput) -> None:
+        """Reserve what a run needs with other settings."""
+        async with as_failures():
+            await self._books.renew(asked)
 
     @activity.defn(name="submit")
     async def submit(self, asked: SubmitInput) -> list[GridEvent]:

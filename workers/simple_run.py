@@ -21,7 +21,7 @@ from activities.clock import utc_now
 from activities.exits import Exits
 from activities.feed import Feed
 from activities.leaving import LeavingDesk
-from activities.messages import Accepted, FeedBatch, RestoreInput
+from activities.messages import Accepted, FeedBatch, RenewInput, RestoreInput
 from activities.store.checkpoint import CheckpointStore
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
@@ -49,7 +49,7 @@ from domain.grid.events import (
 )
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, begin
-from domain.grid.view import status
+from domain.grid.view import exits, status
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
 from domain.risk.leaving import Leaving
@@ -438,6 +438,9 @@ class SimpleRun:
         check_reconfigure(self.state, config)
         if self.state.price is not None:
             check_profit(config, self.state.price)
+        state = self.state
+        lots, waiting = state.position_lots, exits(state)
+        await self._desks.books.renew(RenewInput(self.run_id, spec, lots, waiting, state.price))
         after = spec.model_dump(mode="json")
         await self._desks.books.note(self.run_id, "reconfigure", "", "another spec", after)
         self.tell(ReconfigureAsked(config, self._clock()))

@@ -22,6 +22,7 @@ from activities.messages import (
     NoteInput,
     Prepared,
     PrepareInput,
+    RenewInput,
     RestoreInput,
     RiskCommand,
     RunKey,
@@ -71,6 +72,18 @@ async def clear(asked: ClearInput) -> None:
         heartbeat_timeout=_BEAT,
         retry_policy=_SOON,
         summary="preflight",
+    )
+
+
+async def renew(asked: RenewInput) -> None:
+    """Reserve what a run needs with other settings; fails for good if there is no room."""
+    await workflow.execute_activity(
+        "renew",
+        asked,
+        start_to_close_timeout=_CLEAR,
+        schedule_to_close_timeout=_CLEAR,
+        retry_policy=_SOON,
+        summary="reserve",
     )
 
 

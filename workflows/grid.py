@@ -23,6 +23,7 @@ from activities.messages import (
     FeedBatch,
     NoteInput,
     PrepareInput,
+    RenewInput,
     RestoreInput,
     RunKey,
     SettleInput,
@@ -50,7 +51,7 @@ from domain.grid.events import (
 from domain.grid.preview import Preview, needs_to_go_on, preview_change
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, Phase, begin
-from domain.grid.view import GridStatus, SlotView, slots, status, table
+from domain.grid.view import GridStatus, SlotView, exits, slots, status, table
 from domain.grid.watch import Watch, watch
 from domain.money import Price
 from domain.order_ids import run_tag
@@ -84,6 +85,8 @@ LOOK_AGAIN: Final = timedelta(seconds=3)
 LOOK_AGAIN_AT_LEAST: Final = timedelta(seconds=60)
 #: Since this patch a run that is resumed makes a preflight first.
 _PREFLIGHT: Final = "preflight-on-resume"
+#: Since this patch a run reserves anew before it is reconfigured.
+_ROOM: Final = "room-on-reconfigure"
 
 
 @dataclass(slots=True)
@@ -416,8 +419,11 @@ class GridRun:
 
     @workflow.update
     async def reconfigure(self, command: ReconfigureGrid) -> GridStatus:
-        """Give the run other settings."""
-        event = ReconfigureAsked(self._bound(command.spec), workflow.now())
+        """Give the run other settings, if there is room for them; else nothing changes."""
+        config = self._bound(command.spec)
+        if workflow.patched(_ROOM):
+            await self._renew(command.spec)
+        event = ReconfigureAsked(config, workflow.now())
         after = command.spec.model_dump(mode="json")
         await self._command(event, "reconfigure", command.by, command.why, after)
         self._spec = command.spec
@@ -462,6 +468,16 @@ class GridRun:
         except ActivityError as error:
             raise _refusal(error) from None
         self._refuse_unless(Phase.PAUSED, verb="resume")
+
+    async def _renew(self, spec: GridSpec) -> None:
+        """Fail the update if there is no room within the limits for what the run would need."""
+        grid = self._grid
+        asked = RenewInput(self._run_id, spec, grid.position_lots, exits(grid), grid.price)
+        try:
+            await calls.renew(asked)
+        except ActivityError as error:
+            raise _refusal(error) from None
+        self._refuse_unless(Phase.WAITING, Phase.RUNNING, Phase.PAUSED, verb="reconfigure")
 
     def _bound(self, spec: GridSpec) -> GridConfig:
         try:
@@ -562,4 +578,4 @@ def _refusal(error: ActivityError) -> ApplicationError:
     if isinstance(error.cause, ApplicationError):
         return error.cause
     why = error.cause or error
-    return ApplicationError(f"the preflight was not made in time: {why}", type="PreflightError")
+    return ApplicationError(f"it was not found out in time: {why}", type="VenueUnavailableError")

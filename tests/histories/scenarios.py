@@ -82,6 +82,17 @@ async def reconfigure(stage: Stage) -> Run:
     return await _closed(run)
 
 
+async def reconfigure_with_room(stage: Stage) -> Run:
+    """The same with a reservation that is renewed first, which older recordings do not have."""
+    run = await stage.trading(name_of("reconfigure_with_room"))
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    spec = parse_spec(stage.spec(interval="200", buy_window=2))
+    await run.execute_update("reconfigure", ReconfigureGrid(spec, by="recorder"))
+    await stage.resting(buys=[59_800, 59_600], sells=[60_000])
+    return await _closed(run)
+
+
 async def large_batch(stage: Stage) -> Run:
     """More orders than a local activity takes: they go through the queue."""
     stage.trade(60_000)
@@ -154,6 +165,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         pause,
         resume,
         reconfigure,
+        reconfigure_with_room,
         large_batch,
         stop_keep,
         unreadable_feed,
