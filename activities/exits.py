@@ -18,6 +18,7 @@ from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, RiskEvent, Run
 from activities.store.risk import RiskChange, States
 from domain.errors import InvalidValueError
+from domain.grid.events import Alert
 from domain.money import MarketKind
 from domain.risk.scope import Scope, ScopeKind
 from domain.risk.way_out import Debt, WayOut
@@ -105,9 +106,10 @@ class Exits:
 
         await self._change(way.run_id, work)
 
-    async def tell(self, way: WayOut, message: str) -> None:
-        """Record something that people have to hear about *way*. Raises a StoreError."""
-        details = {"message": message, "number": way.number}
+    async def tell(self, way: WayOut, alert: Alert) -> None:
+        """Tell and record what people have to hear about *way*. Raises a StoreError."""
+        await self._risk.alerts.of_engine(way.run_id, [alert])
+        details = {"message": alert.message, "number": way.number}
         told = RiskEvent(self._clock(), "exit", way.account, way.run_id, details)
         await self._ledger.record_risk_event(told)
 

@@ -147,7 +147,7 @@ class LeavingDesk:
 
     async def _tell(self, way: WayOut, alert: Alert) -> None:
         _log.log(_LEVELS[alert.level], "%s: %s", way.run_id, alert.message)
-        await self._exits.tell(way, alert.message)
+        await self._exits.tell(way, alert)
 
     async def _show(self, way: WayOut, state: Leaving) -> None:
         try:

@@ -137,6 +137,8 @@ async def test_what_is_still_open_is_seen_by_everybody_and_a_long_exit_rolls(
     events = await stubborn.ledger.risk_events(stubborn.account)
     said = [str(each.detail.get("message")) for each in events if each.kind == "exit"]
     assert any("a closing order was refused: not now" in each for each in said)
+    alerts = [each.message for each in await stubborn.ledger.alerts()]
+    assert any(f"run {run.id}: leaving BTC/USDT:USDT: news at two" in each for each in alerts)
 
 
 async def test_a_run_that_ended_and_left_something_behind_can_still_leave(live: Stage) -> None:
