@@ -53,6 +53,10 @@ counts: dev  ## Count 100,000 market messages and 10,000 order events at each ve
 bench: dev  ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: fuzz
+fuzz: dev  ## Compare both runners with the plain loop in 10,000 examples; other options with ARGS="--seed 2"
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 .PHONY: crashlab
 crashlab: dev  ## Kill everything at every step, a thousand times; some options with ARGS="--kills 100"
 	$(BIN)/opensqt crashlab --seed 7 --kills 1050 --report crashlab $(ARGS)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
@@ -77,6 +77,8 @@ T = TypeVar("T")
 
 class SimpleRun:
     """One grid that this process runs; made by `open`."""
+
+    look_again: ClassVar[timedelta] = LOOK_AGAIN
 
     def __init__(
         self,
@@ -308,7 +310,7 @@ class SimpleRun:
     def _look_again_if_unknown(self) -> None:
         idle = self._look_again is None or self._look_again.done()
         if idle and is_in_doubt(self.state):
-            self._look_again = asyncio.create_task(self._tick_after(LOOK_AGAIN))
+            self._look_again = asyncio.create_task(self._tick_after(self.look_again))
 
     async def _tick_after(self, pause: timedelta) -> None:
         await asyncio.sleep(pause.total_seconds())

@@ -102,6 +102,7 @@ class GridRun:
     """One grid from start to stop, through any number of workflows of one chain."""
 
     roll_at: ClassVar[int] = ROLL_AT
+    look_again: ClassVar[timedelta] = LOOK_AGAIN
 
     @workflow.init
     def __init__(self, start: GridRunInput) -> None:
@@ -114,7 +115,7 @@ class GridRun:
         self._must_resync = start.resync
         self._resync: asyncio.Task[None] | None = None
         self._look_again: asyncio.Task[None] | None = None
-        self._look_after = LOOK_AGAIN
+        self._look_after = self.look_again
         self._roll_within = ROLL_WITHIN
         self._told: tuple[str, str] | None = None
         self._canceled = False
@@ -257,7 +258,7 @@ class GridRun:
 
     def _look_again_if_unknown(self) -> None:
         if not is_in_doubt(self._grid):
-            self._look_after = LOOK_AGAIN
+            self._look_after = self.look_again
         elif self._look_again is None or self._look_again.done():
             self._look_again = asyncio.create_task(self._tick_after(self._look_after))
             self._look_after = min(2 * self._look_after, LOOK_AGAIN_AT_LEAST)
