@@ -18,9 +18,7 @@ from uuid import uuid4
 from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
-from activities.exits import Exits
 from activities.feed import Feed
-from activities.leaving import LeavingDesk
 from activities.messages import Accepted, FeedBatch, RenewInput, RestoreInput
 from activities.store.checkpoint import CheckpointStore
 from activities.store.records import Watch as StoredWatch
@@ -52,11 +50,11 @@ from domain.grid.state import GridState, begin
 from domain.grid.view import exits, status
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
-from domain.risk.leaving import Leaving
 from domain.risk.preflight import refuse_unknown_names
 from domain.risk.way_out import WayOut, debt_of
+from workers.handover import Handover
+from workers.patience import patiently
 from workers.rebuild import rebuilt
-from workers.simple_exit import SimpleExit
 from workers.simple_preflight import SimplePreflight
 from workers.wiring import Desks
 from workflows.messages import GridResult
@@ -66,7 +64,6 @@ STATE_SCHEMA: Final = 1
 #: An order of unknown outcome is looked up again after this long.
 LOOK_AGAIN: Final = timedelta(seconds=3)
 _NOTHING: Final = Accepted()
-_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _KIND: Final = "simple"
 _STATE: Final = TypeAdapter(GridState)
 _WATCH: Final = TypeAdapter(Watch)
@@ -105,8 +102,9 @@ class SimpleRun:
         self._must_resync = False
         self._resync: asyncio.Task[None] | None = None
         self._look_again: asyncio.Task[None] | None = None
-        self._exits = Exits(desks.ledger, desks.risk, clock)
-        self._exit: asyncio.Task[Leaving] | None = None
+        self._handover = Handover(
+            run_id, desks, store, clock, over=lambda: self.state.finished, news=self._news.set
+        )
 
     @classmethod
     async def open(
@@ -165,10 +163,10 @@ class SimpleRun:
         self._idle.clear()
         self._news.set()
 
-    async def run(self, *beside: Callable[[], Coroutine[Any, Any, None]]) -> GridResult | None:
+    async def run(self, *others: Callable[[], Coroutine[Any, Any, None]]) -> GridResult | None:
         """Run until the grid has ended; None if told to leave before. To be called once.
 
-        What runs *beside* it is canceled with it, and must not end before.
+        What the *others* do is canceled with it, and must not end before.
         Raises StoreUnavailableError or CorruptCheckpointError if a state could not be committed;
         nothing of what it had decided was sent then.
         """
@@ -188,7 +186,7 @@ class SimpleRun:
             self._whole(),
             self._follow(feed),
             self._reconcile_for_ever(),
-            *(each() for each in beside),
+            *(each() for each in others),
         ]
         tasks = [asyncio.create_task(each) for each in work]
         try:
@@ -196,7 +194,8 @@ class SimpleRun:
             for task in done:
                 task.result()
         finally:
-            await _ended(*tasks, self._resync, self._look_again, self._exit, self._held)
+            beside = (self._resync, self._look_again, self._handover.task, self._held)
+            await _ended(*tasks, *beside)
         if not self._is_done:
             return None
         await feed.stand_down()
@@ -205,8 +204,7 @@ class SimpleRun:
     @property
     def _is_done(self) -> bool:
         """Whether the grid has ended, and so has the exit that took over from it."""
-        left = self._exit is not None and self._exit.done() and not self._exit.cancelled()
-        return self.state.finished and (left or not self.state.handed_over)
+        return self.state.finished and (self._handover.left or not self.state.handed_over)
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -217,8 +215,7 @@ class SimpleRun:
 
     async def _loop(self) -> None:
         while not self._leaving and not self.state.finished:
-            if self._exit is not None and self._exit.done():
-                self._exit.result()  # it ends by itself only after the grid: it has failed
+            self._handover.result()  # it ends by itself only after the grid, or it has failed
             if self._inbox:
                 await self._handle(self._inbox.popleft())
                 continue
@@ -295,17 +292,7 @@ class SimpleRun:
         await self._patiently(lambda: self._desks.books.restore(asked))
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what *call* returns, however often it has to be tried."""
-        failures = 0
-        while True:
-            try:
-                return await call()
-            except (VenueError, StoreError) as error:
-                if error.permanent:
-                    raise
-                _log.warning("%s waits: %s", self.run_id, error)
-            await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
-            failures += 1
+        return await patiently(self.run_id, call)
 
     def _look_again_if_unknown(self) -> None:
         idle = self._look_again is None or self._look_again.done()
@@ -333,42 +320,24 @@ class SimpleRun:
     # --- the way out -------------------------------------------------------------------------
 
     async def _leave(self, way: WayOut) -> bool:
-        """Hand over to the exit that was asked for; it waits until the grid's orders are gone."""
-        if self._exit is None:
-            if not self.state.handed_over:
-                self.tell(StopAsked(StopMode.CANCEL, self._clock(), handed_over=True))
-            self._exit = asyncio.create_task(self._way_out(way))
-            self._exit.add_done_callback(lambda _: self._news.set())
+        """Hand over to the exit that was asked for."""
+        if not self._handover.begun and not self.state.handed_over:
+            self.tell(StopAsked(StopMode.CANCEL, self._clock(), handed_over=True))
+        self._handover.begin(way)
         return True
 
     async def _left(self) -> None:
-        """Wait for the end of the exit; begin it if this process has not yet."""
-        if self._exit is None:
-            asked = await self._patiently(lambda: self._exits.of([self.run_id]))
-            await self._leave(asked[self.run_id])
-        assert self._exit is not None  # noqa: S101 - it was begun
-        news = asyncio.create_task(self._told_to_leave())
-        await asyncio.wait({self._exit, news}, return_when=asyncio.FIRST_COMPLETED)
-        await _ended(news)
-        if self._exit.done():
-            self._exit.result()
+        """Wait for the end of the exit, or for the word to leave it to another process."""
+        leaving = await self._handover.resume()
+        told = asyncio.create_task(self._told_to_leave())
+        await asyncio.wait({leaving, told}, return_when=asyncio.FIRST_COMPLETED)
+        await _ended(told)
+        self._handover.result()
 
     async def _told_to_leave(self) -> None:
         while not self._leaving:
             self._news.clear()
             await self._news.wait()
-
-    async def _way_out(self, way: WayOut) -> Leaving:
-        desks = self._desks
-        desk = LeavingDesk(desks.venue, desks.orders, desks.books, self._exits, self._is_over)
-        with self._store.beside("exit") as store:
-            leaving = SimpleExit(way, desk, store, self._clock)
-            state = await leaving.run(lambda: self._patiently(lambda: desk.begin(way)))
-            await self._patiently(lambda: desk.finish(way, state))
-        return state
-
-    async def _is_over(self, _: WayOut) -> bool:
-        return self.state.finished
 
     # --- the feed ----------------------------------------------------------------------------
 
@@ -462,11 +431,12 @@ class SimpleRun:
             view.fills,
             books.residual if books else None,
         )
-        if self._exit is None or books is None:
+        left = self._handover.result()
+        if left is None or books is None:
             return result
         return replace(
             result,
-            position=debt_of(self._exit.result()).base,
+            position=debt_of(left).base,
             grid_profit=books.grid_profit,
             floating=books.floating,
             fees=books.fees,
