@@ -235,7 +235,7 @@ class DoorDesk(AccountDesk):
             return found
 
     async def clear(self, asked: ClearInput) -> None:
-        """Let everybody go on: a simple run asks when it is started again, a durable one resumed."""
+        """Let all go on: a simple run asks when it is started again, a durable one when resumed."""
 
     async def settle(
         self, run_id: str, symbol: str, actions: Sequence[BookAction]
