@@ -3,7 +3,7 @@
 | noticed | by | breakers of |
 |---|---|---|
 | a trade was closed | the account desk, comparing with the venue | run, account, everything |
-| what all is worth | the same | run, account |
+| what all is worth, and how much of it moves with the market | the same | run, account |
 | an order was refused for want of funds | the order desk | run, account |
 | how long the venue took | the order desk | account |
 | the streams are silent | the feed | account |
@@ -28,11 +28,12 @@ from domain.accounting import RunAccount
 from domain.errors import StoreError
 from domain.money import Price, add
 from domain.orders import Outcome, Refusal, RefusalReason
-from domain.risk.books import AccountBooks, RunBooks, brought
+from domain.risk.books import AccountBooks, RunBooks, brought, exposure
 from domain.risk.breaker_events import (
     BreakerEvent,
     CallTimed,
     EquityMeasured,
+    ExposureMeasured,
     FeedStale,
     RefusedForFunds,
     TradeClosed,
@@ -124,13 +125,16 @@ class Notices:
                 scope: [TradeClosed(profit, at) for profit in profits]
                 for scope in scopes(run.run_id, run.account)
             }
+            exposed = exposure(account, mark)
+            events[Scope(ScopeKind.RUN, run.run_id)].append(ExposureMeasured(exposed, at))
             equity = add(own.base, amount)
             if own.base > 0:  # else there is nothing to take a share of
                 events[Scope(ScopeKind.RUN, run.run_id)].append(EquityMeasured(equity, at))
             states = {names[0]: _RUN_BOOKS.dump_python(own, mode="json")}
             whole = self._account_books(run, own.base, stored, at)
             if whole.quote == run.instrument.quote:
-                whole = whole.after(run.run_id, amount, at)
+                whole = whole.after(run.run_id, amount, at, exposed)
+                events[self._scope].append(ExposureMeasured(whole.exposure, at))
                 if whole.base > 0:
                     events[self._scope].append(EquityMeasured(whole.equity, at))
                 states[names[1]] = _ACCOUNT_BOOKS.dump_python(whole, mode="json")

@@ -143,7 +143,7 @@ def _enter(state: GridState, freed: tuple[Slot, ...]) -> tuple[GridState, list[G
     actions: list[GridAction] = []
     if state.lattice is None or not may_enter(state) or _has_old_entries(state):
         return state, actions
-    room = state.config.spec.order_budget - len(state.working())
+    room = _budget(state.config) - len(state.working())
     taken = _exit_prices(state)
     for side, level in _wanted(state, freed):
         if room <= 0:
@@ -157,6 +157,12 @@ def _enter(state: GridState, freed: tuple[Slot, ...]) -> tuple[GridState, list[G
             actions.append(Place(request))
             room -= 1
     return state, actions
+
+
+def _budget(config: GridConfig) -> int:
+    """Return how many orders may work: none is placed that a cleanup would cancel at once."""
+    spec = config.spec
+    return min(spec.order_budget, spec.cleanup.threshold) if spec.cleanup else spec.order_budget
 
 
 def _wanted(state: GridState, freed: tuple[Slot, ...]) -> Iterator[tuple[Side, int]]:
@@ -188,7 +194,8 @@ def _entry_slot(
     if not (lattice.has(level) and lattice.has(level + side.sign)):
         return None
     entry, leave = lattice.price(level), lattice.price(level + side.sign)
-    if (side, entry.ticks) in taken or not _in_bounds(config, entry) or entry == leave:
+    resting = (side, entry.ticks) in taken or entry.ticks in state.cleaned
+    if resting or not _in_bounds(config, entry) or entry == leave:
         return None
     slot = state.slots.get(entry.ticks)
     if slot is None:

@@ -5,9 +5,11 @@ so they cannot drift apart.
 """
 
 from dataclasses import replace
-from typing import assert_never
+from datetime import datetime
+from typing import Final, assert_never
 
 from domain.errors import InvalidValueError
+from domain.grid.cleaning import cleaned
 from domain.grid.comparing import compared, corrected
 from domain.grid.config import GridConfig
 from domain.grid.decide import Step, decide
@@ -45,6 +47,9 @@ from domain.money import Price, Quantity
 from domain.order_ids import decode
 from domain.orders import OrderReport, Refusal, RefusalReason, Unknown
 
+#: A close that the venue finds invalid so many times in a row will never be taken.
+CLOSE_TRIES: Final = 3
+
 
 def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PLR0912 - one table
     """Return the state after *event*, and what to do about it, in order."""
@@ -63,8 +68,8 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
             return _resynced(state, event)
         case Corrected():
             return corrected(state, event)
-        case TimePassed():
-            return _time_passed(state)
+        case TimePassed(now):
+            return _time_passed(state, now)
         case _ if state.finished:
             return Step(state)
         case FeedChanged(live):
@@ -121,7 +126,13 @@ def _pull_trigger(state: GridState, price: Price) -> GridState:
 
 def _centered(state: GridState, price: Price) -> GridState:
     lattice = state.lattice or state.config.lattice(price)
-    return replace(state, lattice=lattice, center=lattice.nearest(price))
+    return _with_center(replace(state, lattice=lattice), lattice.nearest(price))
+
+
+def _with_center(state: GridState, center: int) -> GridState:
+    """Return *state* with another center; levels that were cleaned away may be entered again."""
+    cleaned_away = state.cleaned if center == state.center else ()
+    return replace(state, center=center, cleaned=cleaned_away)
 
 
 def _volatility(state: GridState, event: VolatilityMeasured) -> Step:
@@ -154,7 +165,7 @@ def _moved_by_fill(state: GridState, report: OrderReport) -> GridState:
     center = watch(state).filled(report).center
     if state.lattice is None or center == state.center or report.price is None:
         return state
-    return _unblocked(replace(state, center=center, price=report.price))
+    return _unblocked(_with_center(replace(state, price=report.price), center))
 
 
 def _refused(state: GridState, refusal: Refusal) -> Step:
@@ -199,15 +210,28 @@ def _close_refused(state: GridState, order: WorkingOrder, refusal: Refusal) -> S
         return decide(state)
     if refusal.reason is RefusalReason.REDUCE_ONLY:  # the venue has nothing left to close
         gone = "the position was closed by somebody else: the venue has nothing left to close"
-        ended = Step(replace(state, phase=Phase.FINISHED, stop_why=f"{state.stop_why}; {gone}"))
-        return _with_alert(ended, AlertLevel.ERROR, gone)
+        return _with_alert(Step(_ended(state, gone)), AlertLevel.ERROR, gone)
     if refusal.reason is RefusalReason.INVALID and _is_hardly_tradable(state, order.quantity):
-        instrument = state.config.instrument
-        left = f"{instrument.base_of(order.quantity)} {instrument.base} is left: {refusal.message}"
+        left = _left(state, order, refusal)
         return _with_alert(Step(replace(state, phase=Phase.FINISHED)), AlertLevel.WARNING, left)
+    invalid = refusal.reason is RefusalReason.INVALID
+    refused = state.close_refused + 1 if invalid else 0
+    state = replace(state, close_refused=refused)
+    if refused >= CLOSE_TRIES:
+        told = f"{_left(state, order, refusal)} (refused {refused} times: trade it by hand)"
+        return _with_alert(Step(_ended(state, told)), AlertLevel.ERROR, told)
     return _with_alert(
         decide(state), AlertLevel.ERROR, f"the closing order was refused: {refusal.message}"
     )
+
+
+def _left(state: GridState, order: WorkingOrder, refusal: Refusal) -> str:
+    instrument = state.config.instrument
+    return f"{instrument.base_of(order.quantity)} {instrument.base} is left: {refusal.message}"
+
+
+def _ended(state: GridState, why: str) -> GridState:
+    return replace(state, phase=Phase.FINISHED, stop_why=f"{state.stop_why}; {why}")
 
 
 def _is_hardly_tradable(state: GridState, quantity: Quantity) -> bool:
@@ -297,14 +321,15 @@ def _still_works(state: GridState, order: WorkingOrder) -> bool:
     return any(order.client_id == other.client_id for other in state.working())
 
 
-def _time_passed(state: GridState) -> Step:
+def _time_passed(state: GridState, now: datetime) -> Step:
     if state.finished:
         return Step(state)
     doubtful = [order for order in state.working() if order.unknown]
     state = replace(_unblocked(state), close_blocked=False)
     doubted = state.doubt is not None and not state.doubt.confirmed
     again = (Resync(state.config.symbol),) if doubted else ()
-    return _after(decide(state), (*_look_ups(state, doubtful), *again))
+    state, canceled = cleaned(state, now)
+    return _after(decide(state), (*_look_ups(state, doubtful), *again, *canceled))
 
 
 def _cancels(strays: tuple[OrderReport, ...]) -> tuple[Cancel, ...]:
@@ -387,6 +412,8 @@ def _reconfigured(state: GridState, config: GridConfig) -> Step:
         return decide(_trigger_set(state))
     if _differ(was, new, (*_LADDER, *_ENTRIES)):
         state = replace(state, epoch=state.epoch + 1)
+    if was.cleanup != new.cleanup:
+        state = replace(state, cleaned=())
     if state.price is not None and _differ(was, new, _LADDER):
         state = _centered(replace(state, lattice=config.lattice(state.price)), state.price)
     return decide(state)

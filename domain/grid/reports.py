@@ -126,7 +126,8 @@ def _apply_late(
     state = replace(state, closed=memory)
     if known.key == WHOLE_RUN or state.residue is not None:  # the slots were merged already
         holding, totals = _book(state, state.residue or EMPTY, order, report)
-        return Applied(replace(state, totals=totals, residue=holding), strays=strays)
+        state = replace(state, totals=totals, residue=holding, close_refused=0)
+        return Applied(state, strays=strays)
     slot = state.slots.get(known.key) or _remembered_slot(state, known)
     holding, totals = _book(state, slot.holding, order, report)
     slot = replace(slot, holding=holding)
@@ -174,7 +175,7 @@ def _apply_to_close(state: GridState, order: WorkingOrder, report: OrderReport) 
             return Applied(state)
         return Applied(replace(state, closing=_alive(order)))
     holding, totals = _book(state, state.residue or EMPTY, order, report)
-    state = replace(state, residue=holding, totals=totals)
+    state = replace(state, residue=holding, totals=totals, close_refused=0)
     after = order.after(report)
     if after.rank < CLOSED_RANK:
         return Applied(replace(state, closing=after))

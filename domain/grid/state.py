@@ -103,8 +103,12 @@ class GridState:
     closing: WorkingOrder | None = None
     #: A refused close is tried again when time passes, not at once.
     close_blocked: bool = False
+    #: How often in a row the venue found a close invalid.
+    close_refused: int = 0
     closed: tuple[ClosedOrder, ...] = ()
     totals: Totals = Totals()
+    #: Levels in ticks whose entries were cleaned away: they rest until the center moves.
+    cleaned: tuple[int, ...] = ()
     #: The position is not as believed, or was not at the last look.
     doubt: Doubt | None = None
     #: By how much the position at the venue was last told to people to be none of the run's.

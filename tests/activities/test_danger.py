@@ -128,7 +128,8 @@ async def test_a_deep_fall_from_the_peak_makes_all_runs_leave(scene: Scene) -> N
     run = await scene.desk.ledger.run("a run")
     assert run is not None
     account = await scene.desk.ledger.account_of_run("a run")
-    assert await scene.look() == {}  # nothing is known of its equity
+    asked = await scene.look()
+    assert asked == {}  # nothing is known of its equity
     for brought in (10_000, -10_000, -12_001):
         moved = replace(account, funding=Decimal(brought))
         await books._notices.books(run, moved, Price(60_000))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,8 +70,8 @@ class Glass:
     async def _seen(
         self, candles: AsyncIterator[Candle], crack: asyncio.Event
     ) -> AsyncIterator[Candle]:
-        cracked = asyncio.ensure_future(crack.wait())
-        following: asyncio.Future[Candle] = asyncio.ensure_future(_next(candles))
+        cracked: asyncio.Future[Any] = asyncio.ensure_future(crack.wait())
+        following: asyncio.Future[Any] = asyncio.ensure_future(_next(candles))
         try:
             while True:
                 await asyncio.wait({following, cracked}, return_when=asyncio.FIRST_COMPLETED)

@@ -95,7 +95,7 @@ async def test_durable_killed_on_the_way_out_it_ends_flat(cast: Cast) -> None:
         await opensqt(cast.directory, *words)
         for number in range(KILLS):
             await asyncio.sleep(chance.uniform(0.2, 1.5))  # the random moment
-            victims = [cast.worker, cast.server] if number % 3 == 2 else [cast.worker]
+            victims: list[Any] = [cast.worker, cast.server] if number % 3 == 2 else [cast.worker]
             for victim in victims:
                 victim.kill()
             for victim in reversed(victims):
@@ -127,7 +127,7 @@ async def test_simple_killed_on_the_way_out_it_ends_flat(tmp_path: Path) -> None
         runner = Simple(exchange, data, SPEC)
         try:
             await opensqt(data, "db", "upgrade")
-            await runner.start()
+            process = await runner.start()
             await comes_to(venue, 5, 0)
             await exchange.advance(100_000, report=True)
             await comes_to(venue, 5, 1)
@@ -144,7 +144,7 @@ async def test_simple_killed_on_the_way_out_it_ends_flat(tmp_path: Path) -> None
             output, errors = await asyncio.wait_for(process.communicate(), 120)
             if process.returncode == 0:  # else the last kill came behind the end
                 told = answer(output)["result"]
-                assert (Decimal(told["position"]), Decimal(told["residual"])) == (0, 0)
+                assert Decimal(told["position"]) == Decimal(told["residual"]) == 0
             assert await has_ended(url, NAME), errors.decode()
             await is_well(venue, list(sendings(tmp_path / "exchange").elements()), url, NAME)
         finally:

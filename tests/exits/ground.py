@@ -111,10 +111,13 @@ class Holder:
             before = len(self.held())
             self.exchange.host.advance(1)
             assert len(self.held()) == before + 1
-            await eventually(lambda n=before: self._exits_rest() == n + 1, what="an exit")
+            await self._exits_are(before + 1)
 
-    def _exits_rest(self) -> int:
-        return sum(order.side == "sell" for order in self.resting())
+    async def _exits_are(self, number: int) -> None:
+        def rest() -> bool:
+            return sum(order.side == "sell" for order in self.resting()) == number
+
+        await eventually(rest, what="an exit")
 
     async def ask(self, why: str = "the test wants out") -> WayOut:
         run = await self.desks.ledger.run(self.run_id)
@@ -146,12 +149,12 @@ class Holder:
         handle: WorkflowHandle[Any, Any] = self.client.get_workflow_handle(
             exit_workflow_id(way.run_id, way.number)
         )
-        result = await asyncio.wait_for(handle.result(), 60)
+        left: Any = await asyncio.wait_for(handle.result(), 60)
         ended = await asyncio.wait_for(
             self.client.get_workflow_handle(self.run_id, result_type=GridResult).result(), 60
         )
         assert ended.why == "an emergency exit took over"
-        return None if result["residual"] is None else Decimal(result["residual"])
+        return None if left["residual"] is None else Decimal(left["residual"])
 
     async def _check(self, residual: Decimal | None) -> None:
         assert residual == 0

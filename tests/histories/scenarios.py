@@ -7,7 +7,10 @@ from temporalio.client import WorkflowHandle
 
 from activities.exits import Exits
 from domain.grid.spec import StopMode, parse_spec
-from tests.workflows.stage import Stage
+from domain.money import Price, Quantity
+from domain.orders import OrderRequest, Side
+from tests.eventually import eventually
+from tests.workflows.stage import INSTRUMENT, SYMBOL, Stage
 from workers.wiring import start_exit
 from workflows.messages import Command, ReconfigureGrid, ResumeGrid, StopGrid
 from workflows.names import exit_workflow_id
@@ -111,6 +114,25 @@ async def stop_keep(stage: Stage) -> Run:
     return run
 
 
+async def corrected(stage: Stage) -> Run:
+    """Somebody sells one lot of a hundred; a comparison that was asked for sets the run right."""
+    run = await stage.trading(name_of("corrected"), amount="3100")
+    for price in (59_900, 59_800):
+        stage.trade(price)
+    await stage.until(run, fills=2)
+    lots = sum(position.lots for position in await stage.venue.positions(SYMBOL))
+    by_hand = OrderRequest("by-hand", SYMBOL, Side.SELL, Quantity(1), Price(59_750))
+    await stage.venue.place(by_hand)
+    held = INSTRUMENT.base_of(Quantity(lots - 1))
+
+    async def right() -> bool:
+        await run.execute_update("reconcile", Command(by="recorder", why="a look"))
+        return (await stage.status(run)).position == held
+
+    await eventually(right, every=1, what="a correction")
+    return await _closed(run)
+
+
 async def unreadable_feed(stage: Stage) -> Run:
     """A batch that nobody can read makes the run ask the venue."""
     run = await stage.trading(name_of("unreadable_feed"))
@@ -168,6 +190,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         reconfigure_with_room,
         large_batch,
         stop_keep,
+        corrected,
         unreadable_feed,
         continue_as_new,
         hand_over,

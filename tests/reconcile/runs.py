@@ -1,9 +1,9 @@
 """A run by either runner, which a test can end and begin anew, with another ledger if it likes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,8 @@ from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
 from activities.store.migrations import upgrade
-from domain.grid.events import ReconcileAsked, StopAsked
+from domain.grid.config import bind
+from domain.grid.events import ReconcileAsked, ReconfigureAsked, StopAsked
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.grid.view import GridStatus, status
 from domain.risk.belief import Belief, belief
@@ -27,7 +28,13 @@ from tests.reconcile.worlds import World
 from workers.durable import account_worker
 from workers.simple_run import SimpleRun
 from workers.wiring import Desks, desks, ensure_feed
-from workflows.messages import Command, GridResult, GridRunInput, StopGrid
+from workflows.messages import (
+    Command,
+    GridResult,
+    GridRunInput,
+    ReconfigureGrid,
+    StopGrid,
+)
 from workflows.names import account_queue, feed_workflow_id
 
 RUNNERS = ("simple", "durable")
@@ -48,6 +55,10 @@ class Running(Protocol):
         """Ask for a comparison with the venue."""
         ...
 
+    async def reconfigure(self, spec: GridSpec) -> None:
+        """Give the run other settings."""
+        ...
+
     async def stop(self, mode: StopMode) -> GridResult:
         """End the run and return what came of it."""
         ...
@@ -60,8 +71,10 @@ class Runs:
     runner: str
     world: World
     directory: Path
-    client: Client
+    client: Client | None = None
     exclusive: bool = False
+    #: Of the grid, besides what all have in common.
+    fields: Mapping[str, Any] = field(default_factory=dict)
     risk: RiskSpec | None = None
 
     def __post_init__(self) -> None:
@@ -76,10 +89,11 @@ class Runs:
             path.unlink()
         upgrade(sqlite_url(self.database))
 
-    def spec(self) -> GridSpec:
+    def spec(self, **changes: Any) -> GridSpec:
         """Return three entries below the price; two of them are about 1000 lots."""
         grid = {"symbol": SYMBOLS[self.world.kind], "account": self.name, "interval": "10"}
-        return parse_spec({**grid, "amount": "505", "buy_window": 3, "reconcile_every": 3600})
+        common = {**grid, "amount": "505", "buy_window": 3, "reconcile_every": 3600}
+        return parse_spec({**common, **self.fields, **changes})
 
     @asynccontextmanager
     async def life(self, **options: Any) -> AsyncIterator[Running]:
@@ -104,6 +118,7 @@ class Runs:
 
     @asynccontextmanager
     async def _durable(self, made: Desks) -> AsyncIterator[Running]:
+        assert self.client is not None
         async with account_worker(self.client, made):
             await ensure_feed(self.client, self.name)
             try:
@@ -139,6 +154,10 @@ class _Simple:
     async def reconcile(self) -> None:
         self.run.tell(ReconcileAsked(datetime.now(UTC)))
 
+    async def reconfigure(self, spec: GridSpec) -> None:
+        config = bind(spec, self.run.state.config.instrument)
+        self.run.tell(ReconfigureAsked(config, datetime.now(UTC)))
+
     async def stop(self, mode: StopMode) -> GridResult:
         self.run.tell(StopAsked(mode, datetime.now(UTC)))
         result = await asyncio.wait_for(self.task, _PATIENCE)
@@ -161,6 +180,9 @@ class _Durable:
 
     async def reconcile(self) -> None:
         await self.handle.execute_update("reconcile", Command("ann", "a test"))
+
+    async def reconfigure(self, spec: GridSpec) -> None:
+        await self.handle.execute_update("reconfigure", ReconfigureGrid(spec))
 
     async def stop(self, mode: StopMode) -> GridResult:
         await self.handle.execute_update("stop", StopGrid(mode))

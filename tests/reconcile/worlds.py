@@ -2,23 +2,36 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from activities.venues.paper import PaperMarket, PaperVenue
+from domain.market import AccountView
 from domain.money import Instrument, MarketKind, Price, Quantity
 from domain.orders import OrderReport, OrderRequest, Refusal, Side
 from domain.ports import Venue
 from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules
-from domain.simulation.tape import MarketEvent
+from domain.simulation.tape import MarketEvent, TradePrinted
 from tests.contract.bench import BALANCES, PERPETUAL, SPOT, START, SYMBOLS, opened, trade
 
 #: Two entries are filled, the third is not, and no exit is reached; then up through the first exit.
 PRICES = (1000, 995, 990, 980, 985, 990)
 HOLDERS = "alice"
+
+
+class Counted(PaperVenue):
+    """A venue that counts how often it was looked at, and leaves out orders if told to."""
+
+    views = 0
+    hidden: frozenset[str] = frozenset()
+
+    async def account_view(self, symbol: str, since: datetime) -> AccountView:
+        self.views += 1
+        view = await super().account_view(symbol, since)
+        return replace(view, orders=tuple(o for o in view.orders if o.client_id not in self.hidden))
 
 
 @dataclass
@@ -31,6 +44,8 @@ class World:
     place: Callable[[OrderRequest], OrderReport | Refusal]
     #: Let so many trades of the tape happen.
     advance: Callable[[int], Any]
+    #: Of paper only: let this happen.
+    happens: Callable[[MarketEvent], Any] | None = None
 
     @property
     def instrument(self) -> Instrument:
@@ -41,6 +56,16 @@ class World:
         """The position of a perpetual as the venue has it."""
         held = self.exchange.positions(HOLDERS, self.instrument.symbol)
         return sum(position.lots for position in held)
+
+    def trade(self, ticks: int, lots: int) -> None:
+        """Let others trade at a price, a minute after the tape."""
+        assert self.happens is not None
+        at = START + timedelta(minutes=3)
+        self.happens(TradePrinted(self.instrument.symbol, Price(ticks), Quantity(lots), at))
+
+    def orders(self) -> Sequence[OrderReport]:
+        """Return every order that the account ever had."""
+        return self.exchange.orders_since(HOLDERS, self.instrument.symbol, START)
 
     def by_hand(self, lots: int, name: str = "by-hand") -> None:
         """Let somebody trade signed *lots* at once, without touching what rests."""
@@ -101,4 +126,4 @@ def _paper(kind: MarketKind) -> World:
             market.on(next(events))
 
     advance(1)
-    return World(kind, PaperVenue(market, HOLDERS), exchange, place, advance)
+    return World(kind, Counted(market, HOLDERS), exchange, place, advance, market.on)

@@ -89,7 +89,8 @@ async def test_it_leaves_once_however_often_it_is_asked_for(live: Stage) -> None
     await asyncio.gather(*(start_exit(live.client, way) for _ in range(3)))
     ended = await result(live, way)
     assert (ended.run_id, ended.why) == (run.id, "news at two")
-    assert (ended.debt.phase, ended.debt.base, ended.residual) == (Phase.FLAT, 0, 0)
+    assert ended.debt.phase is Phase.FLAT
+    assert ended.debt.base == ended.residual == 0
     assert lots(live) == 0
     assert live.prices() == ([], [])
     assert ended.debt.orders == 2  # one lot each: three steps were asked for, there are two lots
@@ -133,7 +134,7 @@ async def test_what_is_still_open_is_seen_by_everybody_and_a_long_exit_rolls(
         ended = await result(stubborn, way)
         first = await handle.describe()
         assert first.raw_description.workflow_execution_info.first_run_id != first.run_id
-    assert (ended.debt.base, ended.residual, lots(stubborn)) == (0, 0, 0)
+    assert ended.debt.base == ended.residual == lots(stubborn) == 0
     events = await stubborn.ledger.risk_events(stubborn.account)
     said = [str(each.detail.get("message")) for each in events if each.kind == "exit"]
     assert any("a closing order was refused: not now" in each for each in said)
@@ -151,7 +152,7 @@ async def test_a_run_that_ended_and_left_something_behind_can_still_leave(live: 
     way = await ask(live, run)
     await start_exit(live.client, way)
     ended = await result(live, way)
-    assert (ended.debt.base, ended.residual, lots(live)) == (0, 0, 0)
+    assert ended.debt.base == ended.residual == lots(live) == 0
 
 
 async def test_of_a_shared_position_only_what_the_run_holds_is_closed(live: Stage) -> None:

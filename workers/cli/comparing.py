@@ -42,25 +42,26 @@ async def plans(settings: Settings, ledger: Ledger, runs: Sequence[Run]) -> list
     found: list[RunPlan] = []
     for run in runs:
         try:
-            found.append(await _plan(settings, ledger, run))
+            async with reach.venue(settings, run.account) as venue:
+                found.append(await plan_of(settings, ledger, run, venue))
         except CommandError as error:
             found.append(RunPlan(run.run_id, note=str(error)))
     return found
 
 
-async def _plan(settings: Settings, ledger: Ledger, run: Run) -> RunPlan:
-    async with reach.venue(settings, run.account) as venue:
-        before, looks = await _belief(settings, run), 0
-        while True:
-            looks += 1
-            look = await _look(ledger, venue, run)
-            known = await _circumstances(settings, ledger, run, look, venue)
-            plan = reconcile(before, look.view, known)
-            after = await _belief(settings, run)
-            if after == before or looks == _LOOKS:
-                note = "" if after == before else "the run traded during every look: look again"
-                return RunPlan(run.run_id, plan.orders, plan.position, note)
-            before = after
+async def plan_of(settings: Settings, ledger: Ledger, run: Run, venue: Venue) -> RunPlan:
+    """Return the plan of *run* at *venue*; raises CommandError if its belief cannot be read."""
+    before, looks = await _belief(settings, run), 0
+    while True:
+        looks += 1
+        look = await _look(ledger, venue, run)
+        known = await _circumstances(settings, ledger, run, look, venue)
+        plan = reconcile(before, look.view, known)
+        after = await _belief(settings, run)
+        if after == before or looks == _LOOKS:
+            note = "" if after == before else "the run traded during every look: look again"
+            return RunPlan(run.run_id, plan.orders, plan.position, note)
+        before = after
 
 
 async def _belief(settings: Settings, run: Run) -> Belief:
