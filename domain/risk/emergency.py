@@ -3,7 +3,8 @@
     distance  = (mark - liquidation) / mark   of a long position
               = (liquidation - mark) / mark   of a short one
     health    = 1 - 1 / ratio, where the venue tells adjusted equity / maintenance margin
-              = 1 - share, where it tells maintenance margin / equity;   clamped to 0 .. 1
+              = 1 - share, where it tells maintenance margin / equity, or both of them
+                       clamped to 0 .. 1; 0 without any equity; 1 where no margin is needed
 
 (requirements 3.5, rows R-32 and R-33.) A distance below its limit or a health below 0.5 means to
 exit, a health below 0.7 to reduce. What is unknown starts nothing: it halts openings elsewhere.
@@ -115,8 +116,18 @@ def health_of_ratio(ratio: Decimal) -> Decimal:
 
 
 def health_of_share(share: Decimal) -> Decimal:
-    """Return the health for maintenance margin / equity (Bybit accountMMRate)."""
-    return _clamped(EXACT.subtract(_ONE, share))
+    """Return the health for maintenance margin / equity (Bybit accountMMRate).
+
+    A share below zero is that of an account which owes more than it has.
+    """
+    return _clamped(EXACT.subtract(_ONE, share)) if share >= 0 else ZERO
+
+
+def health_of_margin(maintenance: Decimal, equity: Decimal) -> Decimal:
+    """Return the health for the sums themselves (Binance futures, Gate), in one currency."""
+    if maintenance <= 0:
+        return _ONE
+    return health_of_share(EXACT.divide(maintenance, equity)) if equity > 0 else ZERO
 
 
 def _by_health(spec: EmergencySpec, health: Decimal | None) -> Alarm:

@@ -196,7 +196,7 @@ async def hunting_ground() -> AsyncIterator[Arena]:
 
 def hunt_chunk(number: int, examples: int) -> Hunted:
     """Hunt in a process of its own."""
-    logging.disable(logging.ERROR)  # scripts are full of trouble
+    logging.disable(logging.CRITICAL)  # scripts are full of trouble
     return asyncio.run(_hunt_chunk(number, examples))
 
 

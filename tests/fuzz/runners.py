@@ -503,8 +503,8 @@ class ManyActivities:
         return await self._of(asked.run_id).prepare(asked)
 
     @activity.defn(name="clear")
-    async def clear(self, _: ClearInput) -> None:
-        """Let everybody go on: only durable runs ask, and would meet faults that are for others."""
+    async def clear(self, asked: ClearInput) -> None:
+        await self._of(asked.run_id).clear(asked)
 
     @activity.defn(name="renew")
     async def renew(self, asked: RenewInput) -> None:

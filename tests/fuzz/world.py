@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from activities.account import AccountDesk
 from activities.gate import Gates, RiskGate, SizeGate
+from activities.messages import ClearInput
 from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
@@ -232,6 +233,9 @@ class DoorDesk(AccountDesk):
             found = await super().resync(run_id, symbol, tag)
             self._world.asked.append(RESYNC)
             return found
+
+    async def clear(self, asked: ClearInput) -> None:
+        """Let all go on: a simple run asks when it is started again, a durable one when resumed."""
 
     async def settle(
         self, run_id: str, symbol: str, actions: Sequence[BookAction]

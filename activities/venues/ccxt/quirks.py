@@ -231,6 +231,13 @@ class Quirks(ABC):
         """Return leverage and position mode."""
         raise NotImplementedError
 
+    async def health(self) -> Decimal | None:
+        """Return the health of the account (`domain.risk.emergency`); None where it is not told.
+
+        What is empty or left out is not told. It is never taken for 0, and never for no danger.
+        """
+        raise NotImplementedError
+
     async def set_leverage(self, market: Market, leverage: int) -> None:
         """Set the leverage."""
         raise NotImplementedError

@@ -76,6 +76,11 @@ class Account(History, PublicData):
         market = await self._market(symbol)
         return await self._quirks.terms(market) if self._quirks.perpetual else _SPOT_TERMS
 
+    async def health(self) -> Decimal | None:
+        """Return the health of the account, 0 to 1; None: spot has none, or it is not told."""
+        await self._load()
+        return await self._quirks.health() if self._quirks.perpetual else None
+
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set the leverage of a perpetual; nothing happens if it is that already."""
         market = await self._market(symbol)

@@ -15,6 +15,7 @@ from workers.exchange.fronts.bybit import rows
 from workers.exchange.fronts.bybit.dead_man import DeadMan
 from workers.exchange.fronts.desk import Desk, fresh
 from workers.exchange.fronts.keys import LocalKeys, keys_of
+from workers.exchange.fronts.margin import margins
 from workers.exchange.fronts.rooms import Door, Route
 from workers.exchange.fronts.rows import from_ms, ms
 
@@ -204,7 +205,7 @@ class BybitDoor(Door[rows.Word]):
             for report in self.desk.open_orders(account, instrument.symbol):
                 asset, amount = rows.locked_on_spot(instrument, report)
                 locked[asset] = add(locked.get(asset, ZERO), amount)
-        return rows.wallet(self.desk.balances(account), locked)
+        return rows.wallet(margins(self.desk, account), locked)
 
     def good(self, told: Any) -> Told:
         """Return a good answer."""
