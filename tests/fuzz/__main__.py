@@ -19,7 +19,7 @@ import click
 from tests.fuzz.hunt import Hunted, hunt_chunk, hunting_ground, wrong
 from tests.fuzz.script import SCRIPTS, Script
 
-_CHUNK: Final = 250
+_CHUNK: Final = 100
 _FAILURE: Final = Path("fuzz-failure.json")
 
 
