@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHistory, WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import (
     Books,
@@ -403,9 +404,19 @@ class Durable:
             batch = FeedBatch(session, self._number, tuple(events))
             echoes = self.world.script.echoes
             for each in (batch, self._before, batch) if echoes else (batch,):
-                if each is not None:
-                    await self._handle.signal("feed", each)
+                if each is not None and not await self._signaled(each):
+                    return
             self._before, self._sent = batch, Taken(session, self._number)
+
+    async def _signaled(self, batch: FeedBatch) -> bool:
+        """Return whether the run was there to be told; the first of several batches may end it."""
+        try:
+            await self._handle.signal("feed", batch)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return True
 
     async def obey(self, command: Asked, *, allowed: bool) -> None:
         try:
@@ -429,9 +440,9 @@ class Durable:
         while True:
             line.news.clear()
             last = line.last
+            if last is not None and last.state is not None and last.state.finished:
+                return Rest.ENDED  # whatever it was told besides
             if last is not None and last.taken == self._sent and not last.waiting:
-                if last.state is not None and last.state.finished:
-                    return Rest.ENDED
                 if not last.asking:
                     return Rest.READY
                 if door.came.is_set():
