@@ -13,7 +13,7 @@ from domain.grid.events import Alert, AlertLevel, Cancel, GridAction, Place
 from domain.grid.lattice import Lattice
 from domain.grid.reports import with_slot
 from domain.grid.slot import Slot, SlotState, WorkingOrder
-from domain.grid.spec import StopMode
+from domain.grid.spec import Direction, StopMode
 from domain.grid.state import WHOLE_RUN, GridState, Phase
 from domain.money import EXACT, MarketKind, Price, Quantity
 from domain.order_ids import OrderKey, Purpose, encode
@@ -263,7 +263,7 @@ def _intend(
         quantity,
         _order_price(slot, entry=entry),
         post_only=policy.enabled and slot.refusals <= policy.retries,
-        reduce_only=_only_reduces(state) and not entry,
+        reduce_only=_only_reduces(state) and not entry and not _nets(state),
         entry=entry,
     )
     order = WorkingOrder(request.client_id, side, request.price, quantity, entry)
@@ -283,6 +283,15 @@ def _only_reduces(state: GridState) -> bool:
     """Return whether the account's position is this run's alone, so that no exit may outgrow it."""
     perpetual = state.config.instrument.kind is MarketKind.PERPETUAL
     return perpetual and not state.config.spec.shared
+
+
+def _nets(state: GridState) -> bool:
+    """Return whether slots may be long and short at once: what they hold nets at the venue.
+
+    An exit of one may then turn the position, and reduce-only all of them would be refused when the
+    sum is nothing, with nobody left to change it.
+    """
+    return state.config.spec.direction is Direction.NEUTRAL
 
 
 def _lattice(state: GridState) -> Lattice:
