@@ -290,10 +290,8 @@ class RiskDesk:
         """See that *requests*, entries of *run*, are covered by what it has reserved.
 
         Where it holds more by now than it began with, more is reserved first. Returns why there is
-        no room for that; None: they are covered. Nothing is asked where nothing is limited.
+        no room for that; None: they are covered.
         """
-        if not self.spec.limits.bind(run.account):
-            return None
         known = await self._ledger.at_risk(run.tag)
         had = await self.reserved(run.run_id)
         asked = _asked(run, known, requests, had)

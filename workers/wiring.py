@@ -66,7 +66,7 @@ def desks(
 ) -> Desks:
     """Return the desks of *account*; one set per process, for they remember what they answered."""
     risk = risk or RiskDesk(ledger)
-    gate = Gates((size or SizeGate(), RiskGate(account, risk), RoomGate(risk, ledger)))
+    gate = Gates((size or SizeGate(), RiskGate(account, risk), RoomGate(account, risk, ledger)))
     orders = OrderDesk(account, venue, ledger, gate, notices=Notices(account, risk))
     books = AccountDesk(account, venue, ledger, risk=risk, exclusive=exclusive)
     return Desks(account, venue, ledger, orders, books, risk)

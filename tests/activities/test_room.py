@@ -32,7 +32,7 @@ async def gated(desk: Desk, exposure: int | None = 400) -> RiskDesk:
     limit = None if exposure is None else Decimal(exposure)
     limits = LimitsSpec(accounts={ACCOUNT: Limits(exposure=limit)})
     risk = RiskDesk(desk.ledger, RiskSpec(limits=limits), desk.clock)
-    gate = RoomGate(risk, desk.ledger)
+    gate = RoomGate(ACCOUNT, risk, desk.ledger)
     desk.orders = OrderDesk(ACCOUNT, desk.wire, desk.ledger, gate, desk.clock)
     assert await risk.admit(TWO) is None
     return risk
@@ -103,6 +103,6 @@ async def test_a_ledger_that_cannot_be_read_lets_no_entry_pass(desk: Desk) -> No
     risk = await gated(desk)
     desk.path.rename(desk.path.with_suffix(".away"))
     desk.ledger.close()
-    gate = RoomGate(risk, desk.ledger)
+    gate = RoomGate(ACCOUNT, risk, desk.ledger)
     refused = await gate.refusals([order(1), leave(2)], (await desk.wire.instrument(SYMBOL)))
     assert [each.client_id for each in refused] == [order(1).client_id]
