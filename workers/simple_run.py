@@ -47,7 +47,7 @@ from domain.grid.events import (
 )
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, begin
-from domain.grid.view import exits, status
+from domain.grid.view import exits
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
 from domain.risk.preflight import refuse_unknown_names
@@ -419,18 +419,7 @@ class SimpleRun:
     async def _finish(self) -> GridResult:
         symbol = self.state.config.symbol
         books = await self._patiently(lambda: self._desks.books.finish(self.run_id, symbol))
-        view = status(self.state)
-        result = GridResult(
-            symbol,
-            self.state.stop_why,
-            view.position,
-            view.grid_profit,
-            view.floating,
-            view.fees,
-            view.cycles,
-            view.fills,
-            books.residual if books else None,
-        )
+        result = GridResult.of(self.state, books)
         left = self._handover.result()
         if left is None or books is None:
             return result

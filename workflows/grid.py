@@ -349,20 +349,8 @@ class GridRun:
                 lambda: bool(self._inbox) or workflow.all_handlers_finished()
             )
             await self._handle_inbox()
-        state = self._grid
         self._show()
-        view = status(state)
-        return GridResult(
-            state.config.symbol,
-            state.stop_why,
-            view.position,
-            view.grid_profit,
-            view.floating,
-            view.fees,
-            view.cycles,
-            view.fills,
-            books.residual if books else None,
-        )
+        return GridResult.of(self._grid, books)
 
     # --- what comes in -----------------------------------------------------------------------
 

@@ -3,17 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import CoreSchema, core_schema
 from temporalio.exceptions import ApplicationError
 
-from activities.messages import Accepted, FeedBatch
+from activities.messages import Accepted, Books, FeedBatch
 from domain.errors import InvalidValueError
 from domain.grid.events import GridEvent
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.grid.state import GridState
+from domain.grid.view import status
 from domain.grid.watch import Watch
 from domain.risk.leaving import Leaving
 from domain.risk.monitor import Verdict
@@ -124,6 +125,22 @@ class GridResult:
     cycles: int
     fills: int
     residual: Decimal | None = None
+
+    @classmethod
+    def of(cls, state: GridState, books: Books | None) -> Self:
+        """Return how a run ended that is in *state*; *books* are its last, if it had any."""
+        view = status(state)
+        return cls(
+            state.config.symbol,
+            state.stop_why,
+            view.position,
+            view.grid_profit,
+            view.floating,
+            view.fees,
+            view.cycles,
+            view.fills,
+            books.residual if books else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,6 @@ from domain.grid.events import (
 )
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, begin
-from domain.grid.view import status
 from domain.order_ids import run_tag
 from tests.fuzz.board import LINES, Line
 from tests.fuzz.world import CALL, World
@@ -214,20 +213,9 @@ class Plain:
         await self.tell([lost(self.world)])
 
     async def result(self) -> GridResult:
-        world, view = self.world, status(self._state)
-        symbol = self._state.config.symbol
+        world, symbol = self.world, self._state.config.symbol
         books = await _until_it_works(lambda: world.books.finish(world.run_id, symbol))
-        return GridResult(
-            symbol,
-            self._state.stop_why,
-            view.position,
-            view.grid_profit,
-            view.floating,
-            view.fees,
-            view.cycles,
-            view.fills,
-            books.residual if books else None,
-        )
+        return GridResult.of(self._state, books)
 
     async def close(self) -> None:
         return
