@@ -26,8 +26,8 @@ run: $(VENV)/run.stamp $(VENV)/project.stamp  ## Start the whole local stack wit
 # ---- check it
 
 .PHONY: test
-test: dev  ## Run the tests; choose some with ARGS="-k saga"
-	$(BIN)/python -m pytest $(ARGS)
+test: dev  ## Run the tests, as many at once as there are cores; choose some with ARGS="-k saga"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: lint lint-code lint-types lint-imports
 lint: lint-code lint-types lint-imports proto-check  ## Check style, types, the direction of imports, generated code

@@ -186,6 +186,11 @@ async def ensure_services(client: Client) -> None:
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Return the sandbox; what workflows import passes through, or each run would have its own."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
-        "domain", "activities", "workflows.calls", "workflows.messages", "workflows.names"
+        "domain",
+        "activities",
+        "workflows.calls",
+        "workflows.length",
+        "workflows.messages",
+        "workflows.names",
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)

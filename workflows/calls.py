@@ -39,6 +39,12 @@ LOCAL_AT_MOST: Final = 8
 _SOON: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=5)
 )
+#: Of local activities. One that fails for hours must not fill the history: a task that waits for it
+#: goes on in another one every second or two, but pauses of some seconds are timers.
+_SOON_LOCAL: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=20)
+)
+_PAUSE_BY_TIMER: Final = timedelta(seconds=2)
 _CALL: Final = timedelta(seconds=30)
 #: Somebody waits for what a preflight comes to.
 _CLEAR: Final = timedelta(seconds=12)
@@ -96,7 +102,8 @@ async def submit(asked: SubmitInput) -> list[GridEvent]:
                 asked,
                 result_type=list[GridEvent],
                 start_to_close_timeout=_CALL,
-                retry_policy=_SOON,
+                retry_policy=_SOON_LOCAL,
+                local_retry_threshold=_PAUSE_BY_TIMER,
             )
         )
     return _events(
@@ -138,7 +145,8 @@ async def settle(asked: SettleInput) -> list[GridEvent]:
             asked,
             result_type=list[GridEvent],
             start_to_close_timeout=_CALL,
-            retry_policy=_SOON,
+            retry_policy=_SOON_LOCAL,
+            local_retry_threshold=_PAUSE_BY_TIMER,
         )
     )
 
@@ -171,7 +179,11 @@ async def finish(run: RunKey) -> Books | None:
 async def note(asked: NoteInput) -> None:
     """Put a command into the audit log."""
     await workflow.execute_local_activity(
-        "note", asked, start_to_close_timeout=_CALL, retry_policy=_SOON
+        "note",
+        asked,
+        start_to_close_timeout=_CALL,
+        retry_policy=_SOON_LOCAL,
+        local_retry_threshold=_PAUSE_BY_TIMER,
     )
 
 

@@ -3,15 +3,20 @@
 All decisions are `domain.grid.engine.step`; this file only brings it events and carries its actions
 out. The loop handles one event at a time, and what came of its actions before the next event, so
 that the order of decisions does not depend on how signals happen to be batched.
+
+Only the loop commands anything: signals, commands, pauses that ended and answers of the venue are
+put into the inbox, and whatever is decided depends on the order of what is in it. An activity that
+ended may be seen before or after them in a replay (decision 13).
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import ClassVar, Final
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any, ClassVar, Final
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -44,6 +49,7 @@ from domain.grid.events import (
     ReconfigureAsked,
     ResumeAsked,
     Resync,
+    Resynced,
     StopAsked,
     TellDivergence,
     TimePassed,
@@ -58,6 +64,7 @@ from domain.order_ids import run_tag
 from domain.risk.belief import Belief, belief
 from domain.risk.preflight import refuse_unknown_names
 from workflows import calls, names
+from workflows.length import Length
 from workflows.messages import (
     Command,
     GridResult,
@@ -70,10 +77,6 @@ from workflows.messages import (
 
 #: So many events replay in a fraction of a second; Temporal's own limit is a hundred times that.
 ROLL_AT: Final = 400
-#: A run that is due to roll, and was kept from it, tries again after this long.
-ROLL_WITHIN: Final = timedelta(milliseconds=100)
-MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
-_ALERTS: Final = "alerts"
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
 #: A comparison that a person asked for is answered by then, certain or not: a doubtful one needs a
@@ -83,17 +86,41 @@ COMPARED_WITHIN: Final = timedelta(seconds=10)
 #: twice as long each time: a venue that is down for hours must not fill the history.
 LOOK_AGAIN: Final = timedelta(seconds=3)
 LOOK_AGAIN_AT_LEAST: Final = timedelta(seconds=60)
-#: Since this patch a run that is resumed makes a preflight first.
-_PREFLIGHT: Final = "preflight-on-resume"
-#: Since this patch a run reserves anew before it is reconfigured.
-_ROOM: Final = "room-on-reconfigure"
+
+
+class _From(Enum):
+    """What brought an item into the inbox."""
+
+    BEFORE = auto()  # the workflow that this one goes on for
+    FEED = auto()
+    COMMAND = auto()
+    CLOCK = auto()
+    PAUSE = auto()
+    VENUE = auto()
+
+
+_EVENTS: Final = {
+    _From.BEFORE: 0,
+    _From.FEED: Length.SIGNAL + Length.TASK,
+    _From.COMMAND: Length.UPDATE + Length.TASK,
+    _From.CLOCK: Length.TIMER + Length.TASK,
+    _From.PAUSE: Length.TIMER + Length.TASK,
+    _From.VENUE: Length.ACTIVITY + Length.TASK,
+}
 
 
 @dataclass(slots=True)
 class _Item:
-    """An event in the inbox; `handled` is what a waiting update looks at."""
+    """An event in the inbox; `handled` is what a waiting update looks at.
 
-    event: GridEvent
+    Without an event it is only there to be counted, or for what the loop does besides: a comparison
+    with the venue that is due, or one that has failed.
+    """
+
+    event: GridEvent | None
+    source: _From
+    note: NoteInput | None = None
+    resync: bool = False
     handled: bool = False
 
 
@@ -108,17 +135,19 @@ class GridRun:
     def __init__(self, start: GridRunInput) -> None:
         self._spec = start.spec
         self._state = start.state
-        self._inbox = deque(_Item(event) for event in start.inbox)
+        self._inbox = deque(_Item(event, _From.BEFORE) for event in start.inbox)
         self._taken = start.taken
         self._watched = start.watched
         self._reconcile_at = start.reconcile_at
         self._must_resync = start.resync
-        self._resync: asyncio.Task[None] | None = None
-        self._look_again: asyncio.Task[None] | None = None
+        self._asking = False
+        self._pausing = False
+        self._ticking = False
         self._look_after = self.look_again
-        self._roll_within = ROLL_WITHIN
         self._told: tuple[str, str] | None = None
         self._canceled = False
+        self._length = Length()
+        self._tasks: set[asyncio.Task[None]] = set()
         info = workflow.info()
         self._run_id = info.workflow_id
         self._tag = run_tag(f"{info.workflow_id}/{info.first_execution_run_id}")
@@ -145,7 +174,7 @@ class GridRun:
     async def _end_safely(self) -> None:
         """Cancel the orders of a canceled run: it may not leave them to nobody."""
         self._canceled = True
-        self._tell(StopAsked(StopMode.CANCEL, workflow.now()))
+        self._tell(StopAsked(StopMode.CANCEL, workflow.now()), _From.COMMAND)
         rolled = await self._work
         if rolled:  # it was just about to go on elsewhere: it goes on here, to its end
             await self._loop()
@@ -155,35 +184,54 @@ class GridRun:
 
     async def _loop(self) -> bool:
         """Handle events until the run ends (False) or should go on in a new workflow (True)."""
-        clock = asyncio.create_task(self._reconcile_for_ever())
-        self._look_again_if_unknown()
+        if not self._ticking:
+            self._start_clock()
+        self._look_again_if_in_doubt()
         if self._must_resync:
-            self._start_resync()
-        try:
-            while True:
-                await self._handle_inbox()
-                if self._grid.finished:
-                    return False
-                await self._wait()
-                # Right after waking: no local activity shares this workflow task.
-                if self._may_roll():
-                    return True
-        finally:
-            clock.cancel()
+            self._resync()
+        self._show()
+        while not self._grid.finished:
+            if self._length.reaches(self.roll_at) and await self._may_roll():
+                return True
+            await self._wait()
+            await self._take(self._inbox[0])
+        return False
 
-    async def _handle_inbox(self) -> None:
-        """Handle what came; of a run that is due to roll one event only, for there may be no end.
+    async def _wait(self) -> None:
+        await workflow.wait_condition(lambda: bool(self._inbox))
 
-        Where news come faster than they are handled the inbox is never empty. What is left in it
-        goes along when the run rolls.
+    async def _may_roll(self) -> bool:
+        """Return whether the run can go on in a new workflow now, where its inbox goes along.
+
+        It cannot while a command waits for its answer; then one more event is handled. The pause
+        gives the roll a workflow task of its own: no local activity shares it.
         """
-        while self._inbox:
-            item = self._inbox[0]
+        self._length.add(Length.TIMER + Length.TASK)
+        await workflow.sleep(_A_MOMENT, summary="go on in a new workflow")
+        return workflow.all_handlers_finished() and not self._canceled
+
+    async def _take(self, item: _Item) -> None:
+        """Do what the first item of the inbox brings, whole, before it is taken out."""
+        self._length.add(_EVENTS[item.source])
+        if item.source is _From.CLOCK:
+            self._start_clock()
+        elif item.source is _From.PAUSE:
+            self._pausing = False
+        elif item.source is _From.VENUE:
+            self._asking = False
+            if self._must_resync:
+                self._ask_venue()
+        if item.resync:
+            self._resync()
+        if item.note is not None:
+            self._length.add(Length.MARKER)
+            await calls.note(item.note)
+        if item.event is not None:
+            if isinstance(item.event, Resynced) and not item.event.recorded:
+                await self._restore()
             await self._handle(item.event)
-            self._inbox.popleft()
-            item.handled = True
-            if self._is_long():
-                break
+        self._inbox.popleft()
+        item.handled = True
         self._show()
 
     async def _handle(self, event: GridEvent) -> None:
@@ -193,7 +241,7 @@ class GridRun:
             decided = step(self._grid, todo.popleft())
             self._state = decided.state  # before the first await, so that queries see it
             todo.extend(await self._perform(decided.actions))
-        self._look_again_if_unknown()
+        self._look_again_if_in_doubt()
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
@@ -203,81 +251,88 @@ class GridRun:
             if isinstance(action, Alert):
                 alerts.append(action)
             elif isinstance(action, Resync):
-                self._start_resync()
+                self._resync()
             elif isinstance(action, Correct | TellDivergence):
                 books.append(action)
             else:
                 orders.append(action)
-        settled = await calls.settle(SettleInput(self._key(), tuple(books))) if books else []
+        settled = await self._settle(tuple(books)) if books else []
         changed = self._watch_to_tell()
-        if not orders and changed is None and not self._submits(alerts):
+        if not orders and changed is None and not alerts:
             return settled
+        self._length.add(Length.MARKER)
         asked = SubmitInput(self._key(), tuple(orders), changed, tuple(alerts))
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
         return [*settled, *outcomes]
 
-    def _submits(self, alerts: Sequence[Alert]) -> bool:
-        """Return whether alerts alone are submitted: once they were only logged."""
-        return bool(alerts) and workflow.patched(_ALERTS)
+    async def _settle(self, books: tuple[BookAction, ...]) -> list[GridEvent]:
+        self._length.add(Length.MARKER)
+        return await calls.settle(SettleInput(self._key(), books))
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
         now = replace(watch(self._grid), center=0)
         return None if now == self._watched else now
 
-    def _start_resync(self) -> None:
+    def _resync(self) -> None:
         self._must_resync = True  # also while one is under way: it may have looked too early
-        if self._resync is None or self._resync.done():
-            self._resync = asyncio.create_task(self._ask_venue())
+        if not self._asking:
+            self._ask_venue()
 
-    async def _ask_venue(self) -> None:
-        while self._must_resync:
-            self._must_resync = False
-            asked_at, fills = workflow.now(), self._grid.totals.fills
-            try:
-                resynced = await calls.resync(self._key())
-                if not resynced.recorded:
-                    await self._restore()
-                self._tell(replace(resynced, asked_at=asked_at, fills=fills))
-            except ActivityError as error:  # only what no retry can mend, such as wrong credentials
-                why = error.cause
-                workflow.logger.error("%s cannot compare with the venue: %s", self._run_id, why)
+    def _ask_venue(self) -> None:
+        self._must_resync, self._asking = False, True
+        self._go(self._compare(workflow.now(), self._grid.totals.fills))
+
+    async def _compare(self, asked_at: datetime, fills: int) -> None:
+        resynced: Resynced | None = None
+        try:
+            answer = await calls.resync(self._key())
+            resynced = replace(answer, asked_at=asked_at, fills=fills)
+        except ActivityError as error:  # only what no retry can mend, such as wrong credentials
+            why = error.cause
+            workflow.logger.error("%s cannot compare with the venue: %s", self._run_id, why)
+        self._tell(resynced, _From.VENUE)
 
     async def _restore(self) -> None:
         """Tell a ledger that was lost of this run; the next comparison finds it there."""
         config, key = self._grid.config, self._key()
         watched = replace(watch(self._grid), center=0)
+        self._length.add(Length.ACTIVITY + Length.TASK)
         await calls.restore(
             RestoreInput(
                 key.run_id, key.tag, key.symbol, config.spec, config.instrument, watch=watched
             )
         )
-        self._must_resync = True
+        self._resync()
 
-    def _look_again_if_unknown(self) -> None:
+    def _look_again_if_in_doubt(self) -> None:
         if not is_in_doubt(self._grid):
             self._look_after = self.look_again
-        elif self._look_again is None or self._look_again.done():
-            self._look_again = asyncio.create_task(self._tick_after(self._look_after))
+        elif not self._pausing:
+            self._pausing = True
+            self._go(self._pause(self._look_after, "look again at what is in doubt", _From.PAUSE))
             self._look_after = min(2 * self._look_after, LOOK_AGAIN_AT_LEAST)
 
-    async def _tick_after(self, pause: timedelta) -> None:
-        await workflow.sleep(pause, summary="look again at what is in doubt")
-        self._tell(TimePassed(workflow.now()))
-
-    async def _reconcile_for_ever(self) -> None:
+    def _start_clock(self) -> None:
         """Compare with the venue when it is due, a time that is carried over from run to run."""
-        while True:
-            every = timedelta(seconds=self._grid.config.spec.reconcile_every)
-            if self._reconcile_at is None:
-                self._reconcile_at = workflow.now() + every
-            pause = max(self._reconcile_at - workflow.now(), timedelta(milliseconds=1))
-            await workflow.sleep(pause, summary="compare with the venue")
-            self._reconcile_at = workflow.now() + every
-            self._tell(TimePassed(workflow.now()))
-            self._start_resync()
+        now, every = workflow.now(), timedelta(seconds=self._grid.config.spec.reconcile_every)
+        if self._reconcile_at is None or self._reconcile_at <= now:
+            self._reconcile_at = now + every
+        self._ticking = True
+        pause = self._reconcile_at - now
+        self._go(self._pause(pause, "compare with the venue", _From.CLOCK))
+
+    async def _pause(self, pause: timedelta, summary: str, source: _From) -> None:
+        due = workflow.now() + pause  # what it is afterwards, a replay may be told otherwise
+        await workflow.sleep(pause, summary=summary)
+        self._tell(TimePassed(due), source, resync=source is _From.CLOCK)
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- start, roll, end --------------------------------------------------------------------
 
@@ -303,42 +358,18 @@ class GridRun:
                 names.VENUE.value_set(prepared.venue),
             ]
         )
-        self._inbox.extendleft(_Item(event) for event in await self._perform(()))
-
-    async def _wait(self) -> None:
-        """Wait for an event. A run that is due to roll and could not wakes up by itself for it.
-
-        It could not when a command had woken it, and commands alone would keep it from rolling for
-        ever. A command that takes long, for want of a ledger, makes it try less and less often.
-        """
-        if not self._is_long():
-            await workflow.wait_condition(lambda: bool(self._inbox))
-            return
-        if self._inbox:
-            await workflow.sleep(_A_MOMENT, summary="go on in a new workflow")
-            return
-        try:
-            await workflow.wait_condition(lambda: bool(self._inbox), timeout=self._roll_within)
-        except TimeoutError:
-            self._roll_within = min(2 * self._roll_within, MOST_ROLL_WITHIN)
-
-    def _is_long(self) -> bool:
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        return long or info.is_continue_as_new_suggested()
-
-    def _may_roll(self) -> bool:
-        return workflow.all_handlers_finished() and not self._canceled and self._is_long()
+        first = [_Item(event, _From.BEFORE) for event in await self._perform(())]
+        self._inbox.extendleft(reversed(first))
 
     def _carried(self) -> GridRunInput:
         return GridRunInput(
             self._grid.config.spec,
             self._grid,
-            tuple(item.event for item in self._inbox),
+            tuple(item.event for item in self._inbox if item.event is not None),
             self._taken,
             self._watched,
             self._reconcile_at,
-            resync=self._is_asking(),
+            resync=self._is_asking() or any(item.resync for item in self._inbox),
         )
 
     async def _finish(self) -> GridResult:
@@ -348,8 +379,8 @@ class GridRun:
             await workflow.wait_condition(
                 lambda: bool(self._inbox) or workflow.all_handlers_finished()
             )
-            await self._handle_inbox()
-        self._show()
+            while self._inbox:
+                await self._take(self._inbox[0])
         return GridResult.of(self._grid, books)
 
     # --- what comes in -----------------------------------------------------------------------
@@ -361,18 +392,24 @@ class GridRun:
             batch = workflow.payload_converter().from_payload(raw.payload, FeedBatch)
         except Exception:  # noqa: BLE001 - whatever it is, a fill may hide in it
             workflow.logger.exception("a batch of the feed could not be read: asking the venue")
-            self._start_resync()
+            self._tell(None, _From.FEED, resync=True)
             return
         if self._taken.covers(batch):
             return
         self._taken = Taken(batch.session, batch.number)
-        self._inbox.extend(_Item(event) for event in batch.events)
+        first, *others = batch.events or (None,)
+        self._tell(first, _From.FEED)
+        for event in others:
+            self._tell(event, _From.BEFORE)
 
     @workflow.signal(name="hand_over")
     def hand_over(self) -> None:
-        """Cancel all orders and end, at once: an emergency exit gives back what is held."""
-        item = _Item(StopAsked(StopMode.CANCEL, workflow.now(), handed_over=True))
-        self._inbox.insert(min(1, len(self._inbox)), item)  # the first one may be at hand
+        """Cancel all orders and end: an emergency exit gives back what is held.
+
+        After what came before. None of that opens anything: the exit is in the ledger already.
+        """
+        stop = StopAsked(StopMode.CANCEL, workflow.now(), handed_over=True)
+        self._tell(stop, _From.COMMAND)
 
     @workflow.update
     async def pause(self, command: Command) -> GridStatus:
@@ -383,8 +420,7 @@ class GridRun:
     @workflow.update
     async def resume(self, command: ResumeGrid) -> GridStatus:
         """Go on after a pause, if the preflight passes; else nothing changes."""
-        if workflow.patched(_PREFLIGHT):
-            await self._clear(command)
+        await self._clear(command)
         await self._command(ResumeAsked(workflow.now()), "resume", command.by, command.why)
         return status(self._grid)
 
@@ -410,8 +446,7 @@ class GridRun:
     async def reconfigure(self, command: ReconfigureGrid) -> GridStatus:
         """Give the run other settings, if there is room for them; else nothing changes."""
         config = self._bound(command.spec)
-        if workflow.patched(_ROOM):
-            await self._renew(command.spec)
+        await self._renew(command.spec)
         event = ReconfigureAsked(config, workflow.now())
         after = command.spec.model_dump(mode="json")
         await self._command(event, "reconfigure", command.by, command.why, after)
@@ -492,12 +527,18 @@ class GridRun:
     async def _command(
         self, event: GridEvent, name: str, by: str, why: str, after: dict[str, object] | None = None
     ) -> None:
-        await calls.note(NoteInput(self._run_id, name, by, why, after))
-        item = self._tell(event)
+        item = self._tell(event, _From.COMMAND, NoteInput(self._run_id, name, by, why, after))
         await workflow.wait_condition(lambda: item.handled)
 
-    def _tell(self, event: GridEvent) -> _Item:
-        item = _Item(event)
+    def _tell(
+        self,
+        event: GridEvent | None,
+        source: _From,
+        note: NoteInput | None = None,
+        *,
+        resync: bool = False,
+    ) -> _Item:
+        item = _Item(event, source, note, resync)
         self._inbox.append(item)
         return item
 
@@ -533,7 +574,7 @@ class GridRun:
         return belief(self._ready())
 
     def _is_asking(self) -> bool:
-        return self._resync is not None and not self._resync.done()
+        return self._asking or self._must_resync
 
     def _ready(self) -> GridState:
         if self._state is None:

@@ -17,6 +17,7 @@ from domain.errors import InvalidValueError
 from domain.risk.monitor import Verdict
 from domain.risk.scope import parse_scope
 from workflows import calls, names
+from workflows.length import Length
 from workflows.messages import GuardStatus
 
 #: So many events replay in a moment; at a word a minute that is some hours.
@@ -33,6 +34,7 @@ class RiskGuard:
     @workflow.init
     def __init__(self, start: GuardStatus) -> None:
         self._status = start
+        self._length = Length()
 
     @workflow.run
     async def run(self, start: GuardStatus) -> None:  # noqa: ARG002 - as of __init__
@@ -48,33 +50,31 @@ class RiskGuard:
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary="watch the market",
         )
-        await workflow.wait_condition(lambda: guard.done() or self._is_long())
+        await workflow.wait_condition(lambda: guard.done() or self._length.reaches(self.roll_at))
         guard.cancel()
         with contextlib.suppress(ActivityError):
             await guard  # two guards at once would be one too many
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(self._status)
 
-    def _is_long(self) -> bool:
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        return long or info.is_continue_as_new_suggested()
-
     @workflow.signal(name="said")
     def said(self, verdict: Verdict) -> None:
         """Take what the market monitor says now."""
+        self._length.add(Length.SIGNAL + Length.TASK)
         self._status = GuardStatus(verdict)
         self._show()
 
     @workflow.update
     async def trip(self, command: RiskCommand) -> GuardStatus:
         """Open the breaker of a scope, until somebody resets it: no run below opens anything."""
+        self._length.add(Length.UPDATE + Length.ACTIVITY + 2 * Length.TASK)
         await calls.trip(command)
         return self._status
 
     @workflow.update
     async def reset(self, command: RiskCommand) -> GuardStatus:
         """Close the breaker of a scope, or end the storm of the `monitor`."""
+        self._length.add(Length.UPDATE + Length.ACTIVITY + 2 * Length.TASK)
         await calls.reset(command)
         return self._status
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from activities.messages import NoteInput
 from domain.grid.events import GridEvent, Resynced
 from tests.fuzz.board import Notice, say
 from workflows import grid, names
@@ -18,13 +19,20 @@ from workflows.messages import GridResult, GridRunInput
 class Telling(grid.GridRun):
     """Says how far it is whenever it waits, and when it has ended."""
 
-    roll_at = 60
+    roll_at = 25
     look_again = timedelta(days=1)
 
-    def _tell(self, event: GridEvent) -> grid._Item:
+    def _tell(
+        self,
+        event: GridEvent | None,
+        source: grid._From,
+        note: NoteInput | None = None,
+        *,
+        resync: bool = False,
+    ) -> grid._Item:
         if isinstance(event, Resynced):
             event = replace(event, asked_at=event.at)
-        return super()._tell(event)
+        return super()._tell(event, source, note, resync=resync)
 
     async def _wait(self) -> None:
         self._say()
@@ -37,9 +45,8 @@ class Telling(grid.GridRun):
     def _say(self) -> None:
         if workflow.unsafe.is_replaying():
             return  # it was said before
-        asking = self._resync is not None and not self._resync.done()
         one = workflow.info().run_id
-        notice = Notice(one, self._taken, len(self._inbox), asking, self._state)
+        notice = Notice(one, self._taken, len(self._inbox), self._is_asking(), self._state)
         say(self._run_id, notice)
 
 
