@@ -26,8 +26,8 @@ run: $(VENV)/run.stamp $(VENV)/project.stamp  ## Start the whole local stack wit
 # ---- check it
 
 .PHONY: test
-test: dev  ## Run the tests; choose some with ARGS="-k saga"
-	$(BIN)/python -m pytest $(ARGS)
+test: dev  ## Run the tests, as many at once as there are cores; choose some with ARGS="-k saga"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: lint lint-code lint-types lint-imports
 lint: lint-code lint-types lint-imports proto-check  ## Check style, types, the direction of imports, generated code
@@ -52,6 +52,10 @@ counts: dev  ## Count 100,000 market messages and 10,000 order events at each ve
 .PHONY: bench
 bench: dev  ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: dev  ## Compare both runners with the plain loop in 10,000 examples; other options with ARGS="--seed 2"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: crashlab
 crashlab: dev  ## Kill everything at every step, a thousand times; some options with ARGS="--kills 100"

@@ -6,7 +6,8 @@ with growing pauses, and every run then asks the venue what it missed. A stream 
 breaks, when its connection is silent, and when it does not tell what the venue lists.
 
 It also looks at where its runs stand with risk, and tells each of them when that changes: a run
-hears it before it hears for the first time that the streams are live.
+hears it before it hears for the first time that the streams are live. And it begins the emergency
+exits that were asked for.
 """
 
 import asyncio
@@ -19,6 +20,9 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
+from activities.danger import DangerWatch
+from activities.dead_man import Switch
+from activities.exits import Exits
 from activities.messages import FeedBatch
 from activities.noticing import Notices
 from activities.orders import OrderDesk
@@ -27,7 +31,7 @@ from activities.routes import Route
 from activities.silence import Silence
 from activities.store.ledger import Ledger
 from activities.store.records import Watch as StoredWatch
-from domain.errors import StoreError, StoreUnavailableError, TradingError
+from domain.errors import StoreError, StoreUnavailableError, TradingError, VenueError
 from domain.grid.spec import CANDLE_LENGTHS
 from domain.grid.watch import Watch
 from domain.market import Candle, PriceUpdate
@@ -36,9 +40,12 @@ from domain.orders import OrderReport, OrderStatus
 from domain.ports import Venue
 from domain.risk.scope import OVERALL
 from domain.risk.standing import Standing
+from domain.risk.way_out import WayOut
 
 #: Delivers a batch to a workflow. Returns False if there is no such run any more.
 Deliver = Callable[[str, FeedBatch], Awaitable[bool]]
+#: Begins the emergency exit of a run, unless it was begun before. Returns False if it could not.
+Leave = Callable[[WayOut], Awaitable[bool]]
 #: Tells what every run of the account wants watched.
 Watches = Callable[[], Awaitable[Sequence[StoredWatch]]]
 
@@ -66,6 +73,7 @@ class Feed:
         risk: RiskDesk,
         *,
         deliver: Deliver,
+        leave: Leave,
         session: str,
         watches: Watches | None = None,
         clock: Callable[[], datetime] = utc_now,
@@ -78,6 +86,11 @@ class Feed:
         self._risk = risk
         self._notices = Notices(account, risk, clock)
         self._deliver = deliver
+        self._leave = leave
+        self._exits = Exits(ledger, risk, clock)
+        self._left: set[tuple[str, int]] = set()
+        self._switch = Switch(venue)
+        self._danger = DangerWatch(account, venue, ledger, risk, clock)
         self._session = session
         self._watches = watches or self._stored_watches
         self._clock = clock
@@ -92,8 +105,9 @@ class Feed:
 
     async def run(self) -> None:
         """Keep the streams up and the runs told; ends only by cancellation."""
-        failures, silent_since = 0, self._clock()
+        failures, silent_since, why = 0, self._clock(), ""
         async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._look_out())
             while True:
                 try:
                     async with self._venue.reports() as reports:
@@ -107,7 +121,7 @@ class Feed:
                     if not failures:  # once, however long the outage is
                         self._tell_stale(why)
                         silent_since = self._clock()
-                await self._notices.streams(silent_since)
+                await self._notices.streams(silent_since, why)
                 await self._look_at_risk()
                 await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
@@ -115,6 +129,8 @@ class Feed:
     async def _session_of(self, reports: AsyncIterator[OrderReport]) -> None:
         await self._notices.streams(None)
         await self._look_at_risk()
+        self._switch.forget()
+        await self._keep_armed()
         self._live = True
         for route in self._routes.values():
             route.live(self._clock())
@@ -125,6 +141,7 @@ class Feed:
                 tasks.create_task(self._read_reports(reports, silence))
                 tasks.create_task(silence.doubt(self._last_fill))
                 tasks.create_task(self._follow_watches(tasks))
+                tasks.create_task(self._renew())
         finally:
             self._live = False
             self._markets.clear()
@@ -218,6 +235,8 @@ class Feed:
 
     async def _attach(self, route: Route) -> None:
         await self._tell_standings([route])
+        if self._live and route.watch.dead_man is not None:
+            await self._keep_armed(route)  # before the first order
         self._forget(route.run_id)
         self._routes[route.run_id] = route
         self._news[route.run_id] = asyncio.Event()
@@ -298,12 +317,36 @@ class Feed:
             and CANDLE_LENGTHS[route.watch.adaptive.candle] == length
         ]
 
+    # --- the dead-man's switch ---------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        """Keep the switch armed; whatever hinders that, the venue cancels when it is too long."""
+        while True:
+            try:
+                await self._keep_armed()
+            except VenueError as error:
+                _log.warning(
+                    "the dead-man's switch of account %s is not renewed: %s", self._account, error
+                )
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _keep_armed(self, *more: Route) -> None:
+        await self._switch.keep([route.watch for route in (*self._routes.values(), *more)])
+
+    async def stand_down(self) -> None:
+        """Disarm the switch: the runs have ended. Best effort, for it finds nothing to cancel."""
+        try:
+            await self._switch.keep(())
+        except VenueError as error:
+            _log.warning("the dead-man's switch stays armed, and finds no order: %s", error)
+
     # --- risk --------------------------------------------------------------------------------
 
     async def _look_at_risk(self) -> None:
         """Tell every run where it stands, if that has changed."""
         if self._routes:
             await self._tell_standings(list(self._routes.values()))
+            await self._begin_exits(list(self._routes))
         for route in self._routes.values():
             if route.urgent:
                 self._wake(route.run_id)
@@ -327,6 +370,26 @@ class Feed:
             return
         for route in routes:
             route.stands(found[route.run_id], at)
+
+    async def _look_out(self) -> None:
+        """Look out for danger, streams or no streams."""
+        spec = self._risk.spec.emergency
+        while spec.enabled:
+            if self._routes:
+                await self._danger.look(list(self._routes))
+            await asyncio.sleep(spec.every)
+
+    async def _begin_exits(self, run_ids: Sequence[str]) -> None:
+        """Begin what was asked for, once in the life of this feed."""
+        try:
+            asked = await self._exits.of(run_ids)
+        except StoreError as error:
+            _log.warning("whether runs are to leave cannot be read: %s", error)
+            return
+        for way in asked.values():
+            key = (way.run_id, way.number)
+            if not way.ended and key not in self._left and await self._leave(way):
+                self._left.add(key)
 
     # --- telling the runs --------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 Exits and reduce-only orders pass every gate without being asked for: there is always a way out.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from activities.risk import RiskDesk
 from domain.errors import StoreError
@@ -52,12 +53,11 @@ class SizeGate:
         )
 
 
-class RiskGate:
-    """Refuses entries of runs that stand halted, whatever their engines have heard.
+class EntryGate(ABC):
+    """A gate that asks the ledger, of entries alone. What it cannot find out is a no."""
 
-    It looks into the ledger each time; what it cannot find out is a no. While a breaker is
-    half-open, one entry passes as its trial.
-    """
+    #: What is not known while the ledger cannot be asked.
+    subject: ClassVar[str]
 
     def __init__(self, account: str, risk: RiskDesk) -> None:
         self._account = account
@@ -68,28 +68,46 @@ class RiskGate:
         requests: Sequence[OrderRequest],
         instrument: Instrument,  # noqa: ARG002 - the gate's signature
     ) -> list[Refusal]:
-        """Return a refusal for each entry that risk holds back."""
+        """Return a refusal for each entry that may not leave."""
         entries = [request for request in requests if _opens(request)]
         if not entries:
             return []
         try:
-            run_id = await self._risk.run_of(entries[0].client_id)
-            if run_id is None:
-                return _all(entries, "it is not known which run this is of: it is in no ledger")
-            stands = await self._risk.standing(run_id, self._account)
-            return await self._held_back(entries, run_id, stands)
+            return await self._of_entries(entries)
         except StoreError as error:
-            return _all(entries, f"the state of risk is not known, so no entry is sent: {error}")
+            return all_refused(
+                entries, f"{self.subject} is not known, so no entry is sent: {error}"
+            )
+
+    @abstractmethod
+    async def _of_entries(self, entries: Sequence[OrderRequest]) -> list[Refusal]:
+        """Return a refusal for each of *entries* that may not leave. May raise a StoreError."""
+
+
+class RiskGate(EntryGate):
+    """Refuses entries of runs that stand halted, whatever their engines have heard.
+
+    It looks into the ledger each time. While a breaker is half-open, one entry passes as its trial.
+    """
+
+    subject = "the state of risk"
+
+    async def _of_entries(self, entries: Sequence[OrderRequest]) -> list[Refusal]:
+        run_id = await self._risk.run_of(entries[0].client_id)
+        if run_id is None:
+            return all_refused(entries, "it is not known which run this is of: it is in no ledger")
+        stands = await self._risk.standing(run_id, self._account)
+        return await self._held_back(entries, run_id, stands)
 
     async def _held_back(
         self, entries: Sequence[OrderRequest], run_id: str, stands: Standing
     ) -> list[Refusal]:
         if stands.halted:
-            return _all(entries, stands.why)
+            return all_refused(entries, stands.why)
         if not stands.trial:
             return []
         begun = await self._risk.begin_trial(run_id, self._account)
-        return _all(entries[1:] if begun else entries, stands.why)
+        return all_refused(entries[1:] if begun else entries, stands.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +129,12 @@ class Gates:
 
 
 def _opens(request: OrderRequest) -> bool:
+    """Return whether an order opens something; all others pass every gate."""
     return request.entry and not request.reduce_only
 
 
-def _all(requests: Sequence[OrderRequest], why: str) -> list[Refusal]:
+def all_refused(requests: Sequence[OrderRequest], why: str) -> list[Refusal]:
+    """Return a gate's no to each of *requests*."""
     return [_refused(request, why) for request in requests]
 
 

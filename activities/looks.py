@@ -6,9 +6,25 @@ about. So those who ask during a look wait for its end, and share the next one.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Generic, TypeVar
 
+from domain.market import AccountView
+from domain.money import Price
+
+#: A venue's clock and ours differ, and its lists lag: each look reaches back this far.
+OVERLAP: Final = timedelta(seconds=60)
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the venue shows of an account on one symbol, its orders and fills from `since` on."""
+
+    view: AccountView
+    mark: Price
+    since: datetime
 
 
 class SharedLooks(Generic[T]):

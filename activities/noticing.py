@@ -3,7 +3,7 @@
 | noticed | by | breakers of |
 |---|---|---|
 | a trade was closed | the account desk, comparing with the venue | run, account, everything |
-| what all is worth | the same | run, account |
+| what all is worth, and how much of it moves with the market | the same | run, account |
 | an order was refused for want of funds | the order desk | run, account |
 | how long the venue took | the order desk | account |
 | the streams are silent | the feed | account |
@@ -28,11 +28,12 @@ from domain.accounting import RunAccount
 from domain.errors import StoreError
 from domain.money import Price, add
 from domain.orders import Outcome, Refusal, RefusalReason
-from domain.risk.books import AccountBooks, RunBooks, brought
+from domain.risk.books import AccountBooks, RunBooks, brought, exposure
 from domain.risk.breaker_events import (
     BreakerEvent,
     CallTimed,
     EquityMeasured,
+    ExposureMeasured,
     FeedStale,
     RefusedForFunds,
     TradeClosed,
@@ -89,16 +90,22 @@ class Notices:
 
     # --- streams -----------------------------------------------------------------------------
 
-    async def streams(self, silent_since: datetime | None) -> None:
-        """Note since when the streams are lost; None: they are live."""
-        feed = f"the feed of account {self._account}"
+    async def streams(self, silent_since: datetime | None, why: str = "") -> None:
+        """Note since when the streams are lost, and why; None: they are live."""
+        await self._risk.alerts.streams(self._account, silent_since, why)
+        await self._silent(f"the feed of account {self._account}", silent_since)
+
+    async def positions(self, unknown_since: datetime | None) -> None:
+        """Note since when nobody knows what danger the account is in; None: it is known."""
+        await self._silent(f"the positions of account {self._account}", unknown_since)
+
+    async def _silent(self, what: str, since: datetime | None) -> None:
         try:
             known = (await self._risk.known([self._scope])).breakers[self._scope]
-            if known.measures.stale.get(feed) != silent_since:
-                event = FeedStale(feed, silent_since, self._clock())
-                await self._risk.tell([self._scope], event)
+            if known.measures.stale.get(what) != since:
+                await self._risk.tell([self._scope], FeedStale(what, since, self._clock()))
         except StoreError as error:
-            _log.warning("the breaker of %s was not told of its streams: %s", self._scope, error)
+            _log.warning("the breaker of %s was not told of %s: %s", self._scope, what, error)
 
     # --- money -------------------------------------------------------------------------------
 
@@ -118,13 +125,16 @@ class Notices:
                 scope: [TradeClosed(profit, at) for profit in profits]
                 for scope in scopes(run.run_id, run.account)
             }
+            exposed = exposure(account, mark)
+            events[Scope(ScopeKind.RUN, run.run_id)].append(ExposureMeasured(exposed, at))
             equity = add(own.base, amount)
             if own.base > 0:  # else there is nothing to take a share of
                 events[Scope(ScopeKind.RUN, run.run_id)].append(EquityMeasured(equity, at))
             states = {names[0]: _RUN_BOOKS.dump_python(own, mode="json")}
             whole = self._account_books(run, own.base, stored, at)
             if whole.quote == run.instrument.quote:
-                whole = whole.after(run.run_id, amount, at)
+                whole = whole.after(run.run_id, amount, at, exposed)
+                events[self._scope].append(ExposureMeasured(whole.exposure, at))
                 if whole.base > 0:
                     events[self._scope].append(EquityMeasured(whole.equity, at))
                 states[names[1]] = _ACCOUNT_BOOKS.dump_python(whole, mode="json")
@@ -134,6 +144,14 @@ class Notices:
             await self._risk.measure(scopes(run.run_id, run.account), names, work)
         except StoreError as error:
             _log.warning("breakers were not told of the books of %s: %s", run.run_id, error)
+
+    async def fallen(self) -> Decimal | None:
+        """Return how far the account's equity is below its peak, in percent; None: not known.
+
+        Raises a StoreError.
+        """
+        stored = await self._risk.stored(_of_account(self._account))
+        return None if stored is None else _ACCOUNT_BOOKS.validate_python(stored).fallen
 
     def _run_books(self, run: Run, account: RunAccount, mark: Price, stored: States) -> RunBooks:
         """Return what was told of a run; at the first look nothing that it did before is news."""

@@ -11,21 +11,26 @@ long ago, halts (decision D9); one that is not set up halts nothing.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from activities.alerting import AlertDesk
 from activities.clock import utc_now
 from activities.risk_log import (
     commands,
     entry_of_move,
-    entry_of_verdict,
     of_move,
-    of_verdict,
 )
+from activities.risk_word import ROWS, overruled, spoken, word
+from activities.store.at_risk import AtRisk
 from activities.store.ledger import Ledger
+from activities.store.records import Run
 from activities.store.risk import RiskChange, States
+from domain.money import Price
 from domain.order_ids import decode
+from domain.orders import OrderRequest
 from domain.risk.admission import admit
 from domain.risk.breaker import BreakerState, Phase, Transition, step
 from domain.risk.breaker_events import (
@@ -35,16 +40,13 @@ from domain.risk.breaker_events import (
     TrialBegun,
     TripAsked,
 )
-from domain.risk.limits import Reservation
+from domain.risk.limits import Asker, Reservation, worst
 from domain.risk.monitor import Verdict
 from domain.risk.scope import Scope, scopes
 from domain.risk.spec import RiskSpec
 from domain.risk.standing import RiskView, Standing, standing
 
-#: What the market monitor said last is stored beside the breakers, under this.
-_MONITOR: Final = "monitor"
 _BREAKER: Final = TypeAdapter(BreakerState)
-_VERDICT: Final = TypeAdapter(Verdict)
 _RESERVATION: Final = TypeAdapter(Reservation)
 #: Of what is stored: what to tell each breaker, and what to store beside it.
 Measuring = Callable[[States], tuple[Mapping[Scope, Sequence[BreakerEvent]], Mapping[str, Any]]]
@@ -57,6 +59,8 @@ class Known:
     breakers: Mapping[Scope, BreakerState]
     #: Of the market monitor; None: it has not spoken.
     verdict: Verdict | None
+    #: Candles of the market monitor up to this opening were judged by a person.
+    pardoned: datetime | None = None
 
 
 class RiskDesk:
@@ -71,6 +75,8 @@ class RiskDesk:
         self._ledger = ledger
         self.spec = spec or RiskSpec()
         self._clock = clock
+        #: For what people should hear of besides what risk does.
+        self.alerts = AlertDesk(ledger, clock)
         #: What was read last of the scopes of a question, and at which version of it all.
         self._read: dict[tuple[Scope, ...], tuple[int, Known]] = {}
         #: Run ids by tag, which never change.
@@ -121,18 +127,16 @@ class RiskDesk:
         """Return what is known of the scopes *wanted*, and of the market."""
         key = tuple(wanted)
         version, known = self._read.get(key, (None, None))
-        now, stored = await self._ledger.look_at_risk([*map(str, key), _MONITOR], version)
+        now, stored = await self._ledger.look_at_risk([*map(str, key), *ROWS], version)
         if stored is not None or known is None:
             known = self._known(key, stored or {})
             self._read[key] = (now, known)
         return known
 
     def _known(self, wanted: Iterable[Scope], stored: States) -> Known:
-        verdict = stored.get(_MONITOR)
-        return Known(
-            {scope: self._breaker(scope, stored) for scope in wanted},
-            None if verdict is None else _VERDICT.validate_python(verdict),
-        )
+        said = word(stored)
+        breakers = {scope: self._breaker(scope, stored) for scope in wanted}
+        return Known(breakers, said.verdict, said.pardoned)
 
     def _breaker(self, scope: Scope, stored: States) -> BreakerState:
         """Return a breaker as it is stored, with the limits of today."""
@@ -152,6 +156,11 @@ class RiskDesk:
         breakers = tuple(known.breakers[scope] for scope in scopes(run_id, account))
         view = RiskView(verdict, breakers, {run_id: None})
         return standing(view, run_id, account, now, valid_for)
+
+    async def stored(self, name: str) -> Any:
+        """Return what is stored beside the breakers under *name*; None: nothing yet."""
+        _, found = await self._ledger.look_at_risk([name])
+        return (found or {}).get(name)
 
     # --- breakers ----------------------------------------------------------------------------
 
@@ -223,17 +232,32 @@ class RiskDesk:
 
     # --- the market monitor ------------------------------------------------------------------
 
-    async def speak(self, verdict: Verdict) -> None:
-        """Keep what the market monitor says; a change of it is told, the rest is its heartbeat."""
+    async def speak(
+        self, verdict: Verdict, speaker: str = "", patience: timedelta = timedelta()
+    ) -> bool:
+        """Keep what the market monitor says; a change of it is told, the rest is its heartbeat.
+
+        Returns False, and keeps nothing, if another *speaker* spoke within *patience*.
+        """
+        taken = True
 
         def work(stored: States) -> RiskChange:
-            before = self._known((), stored).verdict
-            states = {_MONITOR: _VERDICT.dump_python(verdict, mode="json")}
-            if before is not None and before.halted == verdict.halted:
-                return RiskChange(states)
-            return RiskChange(states, [of_verdict(verdict)], [entry_of_verdict(before, verdict)])
+            nonlocal taken
+            change = spoken(stored, verdict, speaker, patience)
+            taken = change is not None
+            return change or RiskChange()
 
-        await self._change((), (_MONITOR,), work)
+        await self._change((), ROWS, work)
+        return taken
+
+    async def pardon(self, who: str, why: str) -> None:
+        """End the storm of the market monitor: a person has judged all candles it has seen.
+
+        The next candle may begin another. Raises InvalidValueError without a *why*, and if the
+        monitor has seen nothing.
+        """
+        now = self._clock()
+        await self._change((), ROWS, lambda stored: overruled(stored, who, why, now))
 
     # --- limits ------------------------------------------------------------------------------
 
@@ -251,6 +275,29 @@ class RiskDesk:
         return await self._ledger.reserve(
             asked.run_id, asked.account, stored, refused, self._clock()
         )
+
+    async def reserved(self, run_id: str) -> Reservation | None:
+        """Return what a run has reserved; None: nothing."""
+        stored = (await self._ledger.reserved()).get(run_id)
+        return None if stored is None else _RESERVATION.validate_python(stored)
+
+    async def now(self, run: Run) -> Reservation:
+        """Return the worst that can become of what a run holds and has sent so far."""
+        known = await self._ledger.at_risk(run.tag)
+        return _asked(run, known, (), await self.reserved(run.run_id))
+
+    async def make_room(self, run: Run, requests: Sequence[OrderRequest]) -> str | None:
+        """See that *requests*, entries of *run*, are covered by what it has reserved.
+
+        Where it holds more by now than it began with, more is reserved first. Returns why there is
+        no room for that; None: they are covered.
+        """
+        known = await self._ledger.at_risk(run.tag)
+        had = await self.reserved(run.run_id)
+        asked = _asked(run, known, requests, had)
+        if had is not None and asked.within(had):
+            return None
+        return await self.admit(asked if had is None else asked.covering(had))
 
     async def release(self, run_id: str) -> None:
         """Give free what a run had reserved."""
@@ -271,3 +318,31 @@ def _at_rest(breaker: BreakerState) -> BreakerState:
     """Return a half-open breaker without its trial."""
     trying = breaker.phase is Phase.HALF_OPEN and breaker.trial_at is not None
     return replace(breaker, trial_at=None) if trying else breaker
+
+
+def _asked(
+    run: Run, known: AtRisk, requests: Sequence[OrderRequest], had: Reservation | None
+) -> Reservation:
+    """Return the worst case of a run that sends *requests* beside what works of it.
+
+    What it holds counts at the highest price of all these orders.
+    """
+    sent = {request.client_id for request in requests}
+    others = [each for each in known.working if each.client_id not in sent]
+    entries = [each for each in others if _is_entry(each.client_id)]
+    weighed = [(each.side, each.price, each.quantity) for each in entries]
+    weighed += [(each.side, each.price, each.quantity) for each in requests]
+    highest = max((price for _, price, _ in weighed if price), default=Price(1))
+    sizes = [
+        (side, run.instrument.notional(price or highest, quantity))
+        for side, price, quantity in weighed
+    ]
+    held = run.instrument.notional_of(highest.ticks * known.lots)
+    leverage = had.leverage if had else Decimal(1)
+    of = Asker(run.run_id, run.account, run.symbol, run.instrument.quote, leverage)
+    return worst(of, sizes, held=held, exits=len(others) - len(entries))
+
+
+def _is_entry(client_id: str) -> bool:
+    key = decode(client_id)
+    return key is not None and key.purpose.is_entry

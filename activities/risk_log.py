@@ -1,6 +1,7 @@
 """How moves of breakers, and words of the market monitor, are told to the logs of the ledger."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -63,6 +64,19 @@ def _because(told: Mapping[str, Any]) -> dict[str, Any]:
 def of_verdict(verdict: Verdict) -> RiskEvent:
     """Return *verdict* as a row of the risk events, readings and all."""
     return RiskEvent(verdict.at, _MONITOR, "", None, _VERDICT.dump_python(verdict, mode="json"))
+
+
+def of_pardon(upto: datetime, who: str, why: str, now: datetime) -> RiskEvent:
+    """Return a person's judgement of candles up to the opening *upto* as a risk event."""
+    detail = {"upto": upto.isoformat(), "who": who, "why": why}
+    return RiskEvent(now, f"{_MONITOR} reset", "", None, detail)
+
+
+def entry_of_pardon(said: Verdict, upto: datetime, who: str, why: str, now: datetime) -> AuditEntry:
+    """Return the same for the audit log, with what the monitor *said* before."""
+    before = {"halted": said.halted, "storm": said.storm, "why": said.why}
+    after = {"judged_upto": upto.isoformat()}
+    return AuditEntry(now, who, _SOURCE, f"{_MONITOR} reset", None, before, after, why)
 
 
 def entry_of_verdict(before: Verdict | None, verdict: Verdict) -> AuditEntry:

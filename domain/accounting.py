@@ -3,21 +3,27 @@
     grid profit + floating + funding - fees - transfers = change in equity
 
 Fills are attributed by decoding their client order id: the key is the slot's entry price in ticks.
-A fill that closes the whole run (`CLOSE_*`, key 0) trades back what all slots hold as one: it is
-merged onto slot 0 for that, just as the engine merges it before it closes.
+A fill that closes the whole run (`CLOSE_*`, key 0, or `LEAVE_*` of an emergency exit) trades back
+what all slots hold as one: it is merged onto slot 0 for that, just as the engine merges it before
+it closes.
+
+A correction is a piece of the position that came from nowhere, or went there, at a price: profit is
+taken at that price, and base that is gone from a spot account is a transfer worth as much.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from domain.correction import Correction, spread
 from domain.errors import InvalidValueError
 from domain.market import Balance, FundingPayment, Position
-from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, add
+from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, Quantity, add
 from domain.order_ids import OrderKey, Purpose, decode
-from domain.orders import Fill
+from domain.orders import Fill, Side
 from domain.position import EMPTY, Holding, merged, trade
 
 #: The slot of what belongs to the run as a whole.
@@ -161,6 +167,7 @@ def fold(
     funding: Iterable[FundingPayment] = (),
     transfers: Iterable[Transfer] = (),
     *,
+    corrections: Iterable[Correction] = (),
     onto: RunAccount | None = None,
 ) -> RunAccount:
     """Return the account of a run after *fills*, in whatever order they come; each exactly once.
@@ -170,12 +177,17 @@ def fold(
     InvalidValueError for a fill on another symbol or under an id that is not one of ours.
     """
     books = _Books(onto or RunAccount(instrument))
+    waiting = deque(sorted(corrections, key=lambda correction: correction.at))
     for fill, order in sorted(((f, _key(instrument, f)) for f in fills), key=_moment):
+        while waiting and waiting[0].at < fill.at:
+            books.correct(waiting.popleft())
         books.add(fill, order)
+    for correction in waiting:
+        books.correct(correction)
     return replace(
         books.account(),
         funding=add(books.before.funding, *(payment.amount for payment in funding)),
-        transfers=_plus(books.before.transfers, ((t.asset, t.amount) for t in transfers)),
+        transfers=_plus(books.transfers, ((t.asset, t.amount) for t in transfers)),
     )
 
 
@@ -217,6 +229,7 @@ class _Books:
         self._other_fees = dict(before.other_fees)
         self._volume = before.volume
         self._fills = before.fills
+        self.transfers = dict(before.transfers)
 
     def account(self) -> RunAccount:
         return replace(
@@ -231,9 +244,23 @@ class _Books:
     def add(self, fill: Fill, order: OrderKey) -> None:
         self._fills += 1
         self._volume = add(self._volume, self._instrument.notional(fill.price, fill.quantity))
-        if order.purpose in _CLOSES and order.key == WHOLE_RUN:
+        slot = WHOLE_RUN if order.purpose.leaves else order.key
+        if slot == WHOLE_RUN and (order.purpose.leaves or order.purpose in _CLOSES):
             self._merge()
-        self._trade(order.key, fill)
+        self._trade(slot, fill)
+
+    def correct(self, correction: Correction) -> None:
+        held = {key: slot.holding.lots for key, slot in self._slots.items()}
+        for key, lots in spread(held, correction.lots).items():
+            slot = self._slots.get(key, SlotAccount())
+            side, quantity = (Side.BUY if lots > 0 else Side.SELL), Quantity(abs(lots))
+            value = correction.price.ticks * quantity.lots
+            done = trade(self._instrument, slot.holding, side, quantity, value)
+            realized = add(slot.realized, done.realized)
+            self._slots[key] = replace(slot, holding=done.holding, realized=realized)
+        if self._instrument.kind is MarketKind.SPOT:
+            worth = self._instrument.notional_of(-correction.lots * correction.price.ticks)
+            self.transfers = _plus(self.transfers, [(self._instrument.quote, worth)])
 
     def _split_fee(self, fill: Fill) -> tuple[Decimal, Decimal]:
         if fill.fee_asset == self._instrument.quote:

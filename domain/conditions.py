@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from domain.limiter import Rate, Usage
@@ -38,14 +39,6 @@ class FundingRate:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """How the account trades a perpetual; `one_way`: a symbol has one position, never two."""
-
-    leverage: Decimal
-    one_way: bool
-
-
-@dataclass(frozen=True, slots=True)
 class MarkPrice:
     """The price that margin is reckoned with, and the funding rate that is due next."""
 
@@ -67,17 +60,6 @@ class KeyRights:
     ip_bound: bool | None = None
     expires_at: datetime | None = None
     obstacle: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClockReading:
-    """How far the venue's clock is ahead of ours, from one question that took `round_trip`.
-
-    The offset is exact to half of the round trip.
-    """
-
-    offset: timedelta
-    round_trip: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +110,6 @@ class BatchVenue(Protocol):
 class FullVenue(Venue, BatchVenue, Protocol):
     """A venue with all that it can do besides the core's needs."""
 
-    async def terms(self, symbol: str) -> Terms:
-        """Return leverage and position mode; spot has leverage 1."""
-        ...
-
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set the leverage of a perpetual; nothing happens if it is that already."""
         ...
@@ -142,10 +120,6 @@ class FullVenue(Venue, BatchVenue, Protocol):
 
     async def key_rights(self) -> KeyRights:
         """Return what the key may do, as the venue tells it."""
-        ...
-
-    async def clock(self) -> ClockReading:
-        """Compare the venue's clock with ours, by one public question."""
         ...
 
     def rate_limits(self) -> RateLimits:
@@ -174,4 +148,42 @@ class FullVenue(Venue, BatchVenue, Protocol):
         self, symbols: Sequence[str]
     ) -> AbstractAsyncContextManager[AsyncIterator[MarkPrice]]:
         """Stream mark prices and funding rates, latest wins."""
+        ...
+
+
+class Reach(StrEnum):
+    """What a dead-man's switch cancels when it fires."""
+
+    SYMBOL = "symbol"
+    #: All orders of the account in this kind of market, or in all.
+    ACCOUNT = "account"
+
+
+@runtime_checkable
+class DeadManVenue(Protocol):
+    """A venue that cancels orders by itself when it no longer hears of us, where we ask for it."""
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """What it cancels then; None: it offers no such switch for this kind of market."""
+        ...
+
+    async def arm(self, symbol: str, within: timedelta) -> None:
+        """Have the orders canceled unless this is called again *within* that time.
+
+        Raises a VenueError; then the switch stands as it stood.
+        """
+        ...
+
+    async def disarm(self, symbol: str) -> None:
+        """Let the orders rest, heard of or not; nothing happens if it was not armed."""
+        ...
+
+
+@runtime_checkable
+class HealthVenue(Protocol):
+    """A venue that tells how far an account is from being liquidated as a whole."""
+
+    async def health(self) -> Decimal | None:
+        """Return the health of the account, 0 to 1 (`domain.risk.emergency`); None: not told."""
         ...

@@ -2,6 +2,7 @@
 
     TradingError                      trying again unchanged is pointless, unless told otherwise
     ├── InvalidValueError             a person wrote something wrong; the message has the fix
+    ├── PreflightError                what a run needs is not in order; nothing was begun or changed
     ├── IllegalTransitionError        a bug: an event came to a slot that has no row for it
     ├── VenueError                    the venue could not be asked, or would not answer
     │   ├── NotSentError              the request never left; retry freely
@@ -32,6 +33,13 @@ class TradingError(Exception):
 
 class InvalidValueError(TradingError, ValueError):
     """A value that a person or a venue gave is out of its bounds."""
+
+
+class PreflightError(TradingError):
+    """What a run needs of its accounts is not in order; the message has each finding and its fix.
+
+    Nothing was begun, and nothing was changed.
+    """
 
 
 class IllegalTransitionError(TradingError):

@@ -1,7 +1,7 @@
 """What a venue tells of its market and of an account: prices, candles, balances, positions."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.money import ZERO, Price, Quantity
@@ -84,3 +84,26 @@ class AccountView:
     orders: tuple[OrderReport, ...]
     fills: tuple[Fill, ...]
     funding: tuple[FundingPayment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How the account trades a perpetual; `one_way`: a symbol has one position, never two."""
+
+    leverage: Decimal
+    one_way: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """How far the venue's clock is ahead of ours, from one question that took `round_trip`.
+
+    The offset is exact to half of the round trip. `market_time` is what prices are dated by where
+    that is not the venue's clock, as on paper. Without one, `dates_prices` says whether it is: a
+    local exchange plays a market whose time it does not tell.
+    """
+
+    offset: timedelta
+    round_trip: timedelta
+    market_time: datetime | None = None
+    dates_prices: bool = True

@@ -37,10 +37,17 @@ class Purpose(StrEnum):
     EXIT_SELL = "d"
     CLOSE_BUY = "x"
     CLOSE_SELL = "y"
+    LEAVE_BUY = "l"
+    LEAVE_SELL = "m"
 
     @property
     def is_entry(self) -> bool:
         return self in (Purpose.ENTRY_BUY, Purpose.ENTRY_SELL)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it is an order of an emergency exit: its key and generations are its own."""
+        return self in (Purpose.LEAVE_BUY, Purpose.LEAVE_SELL)
 
 
 _PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)

@@ -5,7 +5,16 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from domain.market import AccountView, Balance, Candle, FundingPayment, Position, PriceUpdate
+from domain.market import (
+    AccountView,
+    Balance,
+    Candle,
+    ClockReading,
+    FundingPayment,
+    Position,
+    PriceUpdate,
+    Terms,
+)
 from domain.money import Instrument
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 
@@ -75,6 +84,14 @@ class Venue(Snapshots, Protocol):
 
     async def funding_since(self, symbol: str, since: datetime) -> Sequence[FundingPayment]:
         """Return the funding payments at or after *since*, oldest first."""
+        ...
+
+    async def terms(self, symbol: str) -> Terms:
+        """Return leverage and position mode; spot has leverage 1."""
+        ...
+
+    async def clock(self) -> ClockReading:
+        """Compare the venue's clock with ours, by one question."""
         ...
 
     async def last_price(self, symbol: str) -> PriceUpdate:

@@ -11,10 +11,19 @@ from pydantic import ValidationError
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DataConverter
 
-from activities.messages import Books, FeedBatch, Prepared
+from activities.messages import Books, FeedBatch, LeavingBegun, Prepared, RiskCommand
 from domain.grid.events import GridEvent, Resynced
 from domain.grid.spec import GridSpec
-from workflows.messages import Command, GridRunInput, ReconfigureGrid, StopGrid
+from domain.risk.leaving_events import LeavingEvent
+from domain.risk.monitor import Verdict
+from workflows.messages import (
+    Command,
+    ExitInput,
+    GridRunInput,
+    GuardStatus,
+    ReconfigureGrid,
+    StopGrid,
+)
 
 _SHARED: Final = PydanticPayloadConverter()
 
@@ -38,9 +47,15 @@ _READ: Final[tuple[Any, ...]] = (
     Resynced,
     list[GridEvent],
     Books | None,
+    ExitInput,
+    LeavingBegun,
+    list[LeavingEvent],
     Command,
     StopGrid,
     ReconfigureGrid,
+    GuardStatus,
+    RiskCommand,
+    Verdict,
 )
 
 

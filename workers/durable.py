@@ -3,41 +3,80 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.delivery import Delivery
+from activities.guard import Guard
+from activities.risk import RiskDesk
+from activities.services import ServiceActivities
 from activities.store.ledger import Ledger
+from workers.alerting import delivery_of
 from workers.converter import learn_messages
 from workers.settings import Settings
+from workers.watching import market_guard
 from workers.wiring import (
     Desks,
     activities_of,
     all_desks,
     connect,
     ensure_feed,
+    ensure_services,
     workflow_runner,
 )
+from workflows.alerts import AlertRun
+from workflows.exit import EmergencyExit
 from workflows.feed import FeedRun
 from workflows.grid import GridRun
-from workflows.names import account_queue
+from workflows.names import RISK_GUARD_ID, SERVICES_QUEUE, account_queue
+from workflows.risk import RiskGuard
 
 _log: Final = logging.getLogger(__name__)
 
 
 def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) -> Worker:
     """Return the worker of one account: its runs, which are of class *grid*, and its feed."""
+    return _worker(
+        client,
+        account_queue(desks.account),
+        [grid, FeedRun, EmergencyExit],
+        activities_of(desks, client).all(),
+    )
+
+
+def services_worker(
+    client: Client,
+    guard: Guard | None,
+    risk: RiskDesk,
+    delivery: Delivery | None = None,
+    kind: type[RiskGuard] = RiskGuard,
+) -> Worker:
+    """Return the worker of what needs no keys: *guard*, in a workflow of class *kind*, and alerts.
+
+    Without a *guard*, or a *delivery*, there is none of it.
+    """
+    activities = ServiceActivities(guard, delivery, risk, client).all()
+    return _worker(client, SERVICES_QUEUE, [kind, AlertRun], activities)
+
+
+def _worker(
+    client: Client,
+    queue: str,
+    workflows: Sequence[type],
+    activities: Sequence[Callable[..., Any]],
+) -> Worker:
     learn_messages()
     return Worker(
         client,
-        task_queue=account_queue(desks.account),
-        workflows=[grid, FeedRun],
-        activities=activities_of(desks, client).all(),
+        task_queue=queue,
+        workflows=workflows,
+        activities=activities,
         workflow_runner=workflow_runner(),
         # Temporal's own guess reads the code of all modules again, which takes seconds.
         build_id=_build(),
@@ -58,17 +97,29 @@ async def run_worker(settings: Settings, queues: Sequence[str] = ()) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    accounts = [name for name in settings.accounts if not queues or account_queue(name) in queues]
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger.open(settings.ledger_url))
         client = await connect(settings, metrics=True)
-        for desks in await stack.enter_async_context(all_desks(settings, ledger)):
-            if queues and account_queue(desks.account) not in queues:
-                continue
+        if not queues or SERVICES_QUEUE in queues:
+            await _work_services(stack, client, settings, ledger)
+        for desks in await stack.enter_async_context(all_desks(settings, ledger, accounts)):
             await ensure_feed(client, desks.account)
             await stack.enter_async_context(account_worker(client, desks))
             _log.info("working %s", account_queue(desks.account))
         await stop.wait()
         _log.info("stopping: running work is handed over")
+
+
+async def _work_services(
+    stack: AsyncExitStack, client: Client, settings: Settings, ledger: Ledger
+) -> None:
+    guard = await stack.enter_async_context(market_guard(settings, ledger, RISK_GUARD_ID))
+    delivery = delivery_of(settings, ledger)
+    await ensure_services(client)
+    risk = RiskDesk(ledger, settings.risk)
+    await stack.enter_async_context(services_worker(client, guard, risk, delivery))
+    _log.info("working %s", SERVICES_QUEUE)
 
 
 def _build() -> str:

@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from activities.venues.ccxt.registry import VENUES
 from domain.errors import InvalidValueError
+from domain.grid.events import AlertLevel
 from domain.money import MarketKind
 from domain.risk.spec import RiskSpec
 
@@ -37,6 +38,13 @@ PAPER: Final = "paper"
 #: What `up` writes into its data directory, and what of it is a setting.
 STACK_FILE: Final = "stack.json"
 _STACK_SETTINGS: Final = ("database", "temporal", "temporal_ui", "exchange", "metrics")
+
+
+def _known_venue(venue: str) -> str:
+    if venue not in (PAPER, *VENUES):
+        # The value stays out of the message, as that of any setting.
+        raise InvalidValueError(f"must be one of {', '.join((PAPER, *VENUES))}")
+    return venue
 
 
 class AccountSettings(BaseModel):
@@ -57,6 +65,8 @@ class AccountSettings(BaseModel):
     #: No entry of more than this much quote leaves; None: any size. The last gate sees to it.
     max_order_notional: Decimal | None = Field(default=None, gt=0)
     market: MarketKind = MarketKind.PERPETUAL
+    #: Nobody but our runs trades on the account: orders that none of them has sent are canceled.
+    exclusive: bool = False
     key: SecretStr | None = None
     key_file: Path | None = None
     secret: SecretStr | None = None
@@ -77,10 +87,7 @@ class AccountSettings(BaseModel):
     @field_validator("venue")
     @classmethod
     def _is_known(cls, venue: str) -> str:
-        if venue not in (PAPER, *VENUES):
-            # The value stays out of the message, as that of any setting.
-            raise InvalidValueError(f"must be one of {', '.join((PAPER, *VENUES))}")
-        return venue
+        return _known_venue(venue)
 
     @field_validator("feed")
     @classmethod
@@ -96,6 +103,38 @@ class AccountSettings(BaseModel):
                 f"feed belongs to venue=paper, was with venue={self.venue}: that one trades there"
             )
         return self
+
+
+class MonitorFeed(BaseModel):
+    """Where the candles of the market monitor come from; no key is needed for them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: None: the market of the first account, by name.
+    venue: str | None = None
+    #: Of a venue other than paper.
+    market: MarketKind = MarketKind.PERPETUAL
+    #: Of paper: where it is reached, if not at the common address.
+    address: str | None = None
+    #: A local exchange (HOST:PORT of its fronts) instead of the real venue, and its authority.
+    local: str | None = None
+    authority: Path | None = None
+
+    @field_validator("venue")
+    @classmethod
+    def _is_known(cls, venue: str | None) -> str | None:
+        return None if venue is None else _known_venue(venue)
+
+
+class ChannelSettings(BaseModel):
+    """A way to people. Whoever knows its address may write there, so it is kept like a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    #: Alerts that are less loud are not told here.
+    level: AlertLevel = AlertLevel.WARNING
 
 
 class Settings(BaseSettings):
@@ -122,6 +161,10 @@ class Settings(BaseSettings):
     accounts: dict[str, AccountSettings] = {"paper": AccountSettings()}
     #: What halts openings; every process must be told the same.
     risk: RiskSpec = RiskSpec()
+    #: Where the market is watched; whether it is, says `risk.monitor`.
+    monitor_feed: MonitorFeed = MonitorFeed()
+    #: Where alerts are told, by a name for each channel.
+    alerts: dict[str, ChannelSettings] = {}
 
     @property
     def ledger_url(self) -> str:
@@ -148,6 +191,25 @@ class Settings(BaseSettings):
                 f"{_PREFIX}ACCOUNTS__{account.upper()}__VENUE=paper sets it up"
             )
         return known
+
+    @property
+    def watched(self) -> MonitorFeed:
+        """Where the market is watched, by default at the market of the first account.
+
+        Live paper fills here, but only the venue that it follows knows what is traded.
+        """
+        if self.monitor_feed.venue is not None or not self.accounts:
+            return self.monitor_feed
+        name = min(self.accounts)
+        first = self.accounts[name]
+        if first.venue == PAPER and first.feed is None:
+            return MonitorFeed(venue=PAPER, address=self.address_of(name))
+        return MonitorFeed(
+            venue=first.feed or first.venue,
+            market=first.market,
+            local=first.local,
+            authority=first.authority,
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -2,27 +2,31 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from activities.clock import utc_now
+from activities.messages import Accepted
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
 from activities.store.migrations import upgrade
 from domain.errors import StoreUnavailableError
 from domain.grid.spec import GridSpec, StopMode
+from workers.alerting import delivery_of
 from workers.settings import Settings
 from workers.simple_run import SimpleRun
+from workers.watching import market_guard
 from workers.wiring import Desks, account_desks
 from workflows.messages import GridResult
 
+_NOTHING: Final = Accepted()
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-async def run_simple(
+async def run_simple(  # noqa: PLR0913 - all that may be said of a run
     run_id: str,
     spec: GridSpec,
     desks: Desks,
@@ -30,14 +34,18 @@ async def run_simple(
     *,
     discard: bool = False,
     stop: StopMode | None = None,
+    accepted: Accepted = _NOTHING,
     clock: Callable[[], datetime] = utc_now,
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
 ) -> GridResult | None:
     """Run until the grid has ended or SIGINT or SIGTERM comes (None): see `SimpleRun.open`.
 
     A first signal ends the process after the event at hand, a second one at once. The orders stay,
-    and the next start goes on with them.
+    and the next start goes on with them. What is to run *beside* it ends with it.
     """
-    run = await SimpleRun.open(run_id, spec, desks, store, discard=discard, stop=stop, clock=clock)
+    run = await SimpleRun.open(
+        run_id, spec, desks, store, discard=discard, stop=stop, accepted=accepted, clock=clock
+    )
     loop = asyncio.get_running_loop()
 
     def leave(number: int) -> None:
@@ -47,7 +55,7 @@ async def run_simple(
     for number in _SIGNALS:
         loop.add_signal_handler(number, leave, number)
     try:
-        return await run.run()
+        return await run.run(*beside)
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
@@ -60,6 +68,7 @@ async def main_loop(
     *,
     discard: bool = False,
     stop: StopMode | None = None,
+    accepted: Accepted = _NOTHING,
 ) -> GridResult | None:
     """Run *spec* as run *name* at the venue and with the ledger that *settings* name.
 
@@ -70,8 +79,20 @@ async def main_loop(
         async with (
             Ledger.open(settings.ledger_url) as ledger,
             account_desks(settings, spec.account, ledger) as desks,
+            market_guard(settings, ledger, f"simple {name}") as guard,
         ):
-            return await run_simple(name, spec, desks, store, discard=discard, stop=stop)
+            delivery = delivery_of(settings, ledger)
+            beside = [each.run for each in (guard, delivery) if each is not None]
+            return await run_simple(
+                name,
+                spec,
+                desks,
+                store,
+                discard=discard,
+                stop=stop,
+                accepted=accepted,
+                beside=beside,
+            )
 
 
 def checkpoint_file(settings: Settings) -> Path:

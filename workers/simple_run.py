@@ -9,42 +9,53 @@ What it missed meanwhile it asks the venue for, as after any lost connection.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
 from activities.clock import utc_now
 from activities.feed import Feed
-from activities.messages import FeedBatch
+from activities.messages import Accepted, FeedBatch, RenewInput, RestoreInput
 from activities.store.checkpoint import CheckpointStore
 from activities.store.records import Watch as StoredWatch
 from domain.errors import (
     CorruptCheckpointError,
     InvalidValueError,
+    PreflightError,
     StoreError,
     VenueError,
 )
+from domain.grid.comparing import is_in_doubt
 from domain.grid.config import bind, check_profit
 from domain.grid.engine import check_reconfigure, step
 from domain.grid.events import (
     Alert,
+    BookAction,
+    Correct,
     FeedChanged,
     GridAction,
     GridEvent,
     ReconfigureAsked,
     Resync,
     StopAsked,
+    TellDivergence,
     TimePassed,
 )
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, begin
-from domain.grid.view import status
+from domain.grid.view import exits
 from domain.grid.watch import Watch, watch
 from domain.order_ids import run_tag
+from domain.risk.preflight import refuse_unknown_names
+from domain.risk.way_out import WayOut, debt_of
+from workers.handover import Handover
+from workers.patience import patiently
 from workers.rebuild import rebuilt
+from workers.simple_preflight import SimplePreflight
 from workers.wiring import Desks
 from workflows.messages import GridResult
 
@@ -52,7 +63,7 @@ from workflows.messages import GridResult
 STATE_SCHEMA: Final = 1
 #: An order of unknown outcome is looked up again after this long.
 LOOK_AGAIN: Final = timedelta(seconds=3)
-_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_NOTHING: Final = Accepted()
 _KIND: Final = "simple"
 _STATE: Final = TypeAdapter(GridState)
 _WATCH: Final = TypeAdapter(Watch)
@@ -64,10 +75,21 @@ T = TypeVar("T")
 class SimpleRun:
     """One grid that this process runs; made by `open`."""
 
+    look_again: ClassVar[timedelta] = LOOK_AGAIN
+
     def __init__(
-        self, run_id: str, desks: Desks, store: CheckpointStore, clock: Callable[[], datetime]
+        self,
+        run_id: str,
+        desks: Desks,
+        store: CheckpointStore,
+        clock: Callable[[], datetime],
+        accepted: Accepted,
     ) -> None:
         self.run_id = run_id
+        self._accepted = accepted
+        self._preflight = SimplePreflight(self, desks.books, desks.ledger, accepted, clock)
+        self._began = False
+        self._held: asyncio.Task[None] | None = None
         self._desks = desks
         self._store = store
         self._clock = clock
@@ -80,6 +102,9 @@ class SimpleRun:
         self._must_resync = False
         self._resync: asyncio.Task[None] | None = None
         self._look_again: asyncio.Task[None] | None = None
+        self._handover = Handover(
+            run_id, desks, store, clock, over=lambda: self.state.finished, news=self._news.set
+        )
 
     @classmethod
     async def open(
@@ -91,16 +116,19 @@ class SimpleRun:
         *,
         discard: bool = False,
         stop: StopMode | None = None,
+        accepted: Accepted = _NOTHING,
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Begin the run, or go on where its last process was, with *spec* if that was changed.
 
         *discard* forgets the checkpoint: what the run holds is then worked out from the ledger and
-        the venue. *stop* ends the run in order once the venue has shown its orders. Raises
-        CorruptCheckpointError if the checkpoint cannot be trusted, InvalidValueError if *spec* does
-        not fit or the run has ended, or a VenueError or StoreError.
+        the venue. *stop* ends the run in order once the venue has shown its orders. *accepted* is
+        taken of the preflight as it is found. Raises CorruptCheckpointError if the checkpoint
+        cannot be trusted, InvalidValueError if *spec* does not fit or the run has ended,
+        PreflightError if what a new run needs is not in order, or a VenueError or StoreError.
         """
-        run = cls(run_id, desks, store, clock)
+        refuse_unknown_names(accepted.names, [desks.account])
+        run = cls(run_id, desks, store, clock, accepted)
         run._ending = stop
         if discard:
             store.discard()
@@ -135,9 +163,10 @@ class SimpleRun:
         self._idle.clear()
         self._news.set()
 
-    async def run(self) -> GridResult | None:
+    async def run(self, *others: Callable[[], Coroutine[Any, Any, None]]) -> GridResult | None:
         """Run until the grid has ended; None if told to leave before. To be called once.
 
+        What the *others* do is canceled with it, and must not end before.
         Raises StoreUnavailableError or CorruptCheckpointError if a state could not be committed;
         nothing of what it had decided was sent then.
         """
@@ -148,24 +177,45 @@ class SimpleRun:
             self._desks.orders,
             self._desks.risk,
             deliver=self._deliver,
+            leave=self._leave,
             session=self.run_id,
             watches=self._watches,
             clock=self._clock,
         )
-        work = [self._loop(), feed.run(), self._reconcile_for_ever()]
+        work = [
+            self._whole(),
+            self._follow(feed),
+            self._reconcile_for_ever(),
+            *(each() for each in others),
+        ]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await _ended(*tasks, self._resync, self._look_again)
-        return await self._finish() if self.state.finished else None
+            beside = (self._resync, self._look_again, self._handover.task, self._held)
+            await _ended(*tasks, *beside)
+        if not self._is_done:
+            return None
+        await feed.stand_down()
+        return await self._finish()
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether the grid has ended, and so has the exit that took over from it."""
+        return self.state.finished and (self._handover.left or not self.state.handed_over)
 
     # --- the loop ----------------------------------------------------------------------------
 
+    async def _whole(self) -> None:
+        await self._loop()
+        if self.state.finished and self.state.handed_over and not self._leaving:
+            await self._left()
+
     async def _loop(self) -> None:
         while not self._leaving and not self.state.finished:
+            self._handover.result()  # it ends by itself only after the grid, or it has failed
             if self._inbox:
                 await self._handle(self._inbox.popleft())
                 continue
@@ -191,17 +241,25 @@ class SimpleRun:
 
     async def _perform(self, actions: Sequence[GridAction]) -> Sequence[GridEvent]:
         orders: list[GridAction] = []
+        books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
-                _log.warning("%s: %s", self.run_id, action.message)
+                await self._desks.risk.alerts.of_engine(self.run_id, [action])
             elif isinstance(action, Resync):
                 self._start_resync()
+            elif isinstance(action, Correct | TellDivergence):
+                books.append(action)
             else:
                 orders.append(action)
+        settled: Sequence[GridEvent] = ()
+        config = self.state.config
+        if books:
+            settled = await self._desks.books.settle(self.run_id, config.symbol, books)
         if not orders:
-            return ()
-        instrument = self.state.config.instrument
-        return await self._patiently(lambda: self._desks.orders.submit(instrument, orders))
+            return settled
+        submit = self._desks.orders.submit
+        outcomes = await self._patiently(lambda: submit(config.instrument, orders))
+        return [*settled, *outcomes]
 
     def _start_resync(self) -> None:
         self._must_resync = True  # also while one is under way: it may have looked too early
@@ -212,32 +270,34 @@ class SimpleRun:
         state, books = self.state, self._desks.books
         while self._must_resync:
             self._must_resync = False
+            asked_at, fills = self._clock(), self.state.totals.fills
             try:
                 resynced = await self._patiently(
                     lambda: books.resync(self.run_id, state.config.symbol, state.tag)
                 )
+                if not resynced.recorded:
+                    await self._restore()
+                    self._must_resync = True
             except (VenueError, StoreError) as error:  # what no retry can mend: wrong credentials
                 _log.error("%s cannot compare with the venue: %s", self.run_id, error)
             else:
-                self.tell(resynced)
+                self.tell(replace(resynced, asked_at=asked_at, fills=fills))
+
+    async def _restore(self) -> None:
+        """Tell a ledger that was lost of this run."""
+        config = self.state.config
+        asked = RestoreInput(
+            self.run_id, self.state.tag, config.symbol, config.spec, config.instrument, _KIND
+        )
+        await self._patiently(lambda: self._desks.books.restore(asked))
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what *call* returns, however often it has to be tried."""
-        failures = 0
-        while True:
-            try:
-                return await call()
-            except (VenueError, StoreError) as error:
-                if error.permanent:
-                    raise
-                _log.warning("%s waits: %s", self.run_id, error)
-            await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
-            failures += 1
+        return await patiently(self.run_id, call)
 
     def _look_again_if_unknown(self) -> None:
         idle = self._look_again is None or self._look_again.done()
-        if idle and any(order.unknown for order in self.state.working()):
-            self._look_again = asyncio.create_task(self._tick_after(LOOK_AGAIN))
+        if idle and is_in_doubt(self.state):
+            self._look_again = asyncio.create_task(self._tick_after(self.look_again))
 
     async def _tick_after(self, pause: timedelta) -> None:
         await asyncio.sleep(pause.total_seconds())
@@ -249,6 +309,35 @@ class SimpleRun:
             await asyncio.sleep(self.state.config.spec.reconcile_every)
             self.tell(TimePassed(self._clock()))
             self._start_resync()
+
+    async def _follow(self, feed: Feed) -> None:
+        """Stream. A run that goes on is looked at first, and goes on paused if it does not pass."""
+        goes_on = not self._began and self._ending is None
+        if goes_on and not await self._preflight.passes():
+            self._held = asyncio.create_task(self._preflight.hold())
+        await feed.run()
+
+    # --- the way out -------------------------------------------------------------------------
+
+    async def _leave(self, way: WayOut) -> bool:
+        """Hand over to the exit that was asked for."""
+        if not self._handover.begun and not self.state.handed_over:
+            self.tell(StopAsked(StopMode.CANCEL, self._clock(), handed_over=True))
+        self._handover.begin(way)
+        return True
+
+    async def _left(self) -> None:
+        """Wait for the end of the exit, or for the word to leave it to another process."""
+        leaving = await self._handover.resume()
+        told = asyncio.create_task(self._told_to_leave())
+        await asyncio.wait({leaving, told}, return_when=asyncio.FIRST_COMPLETED)
+        await _ended(told)
+        self._handover.result()
+
+    async def _told_to_leave(self) -> None:
+        while not self._leaving:
+            self._news.clear()
+            await self._news.wait()
 
     # --- the feed ----------------------------------------------------------------------------
 
@@ -283,21 +372,29 @@ class SimpleRun:
                     "--discard-checkpoint"
                 )
             orders = await self._desks.ledger.orders_of_run(self.run_id)
-            self._commit(rebuilt(config, known.tag, orders))
+            corrections = await self._desks.ledger.corrections_of_run(self.run_id)
+            self._commit(rebuilt(config, known.tag, orders, corrections))
             _log.warning("%s was worked out from %d orders", self.run_id, len(orders))
             return
         self._commit(begin(config, run_tag(f"{self.run_id}/{uuid4().hex}")))
         try:
-            await self._desks.books.prepare(self.run_id, self.state.tag, spec, _KIND)
-        except InvalidValueError:
+            await self._prepare(spec)
+        except (InvalidValueError, PreflightError):
             self._store.discard()  # it was never more than an intention
             raise
+
+    async def _prepare(self, spec: GridSpec) -> None:
+        books, tag = self._desks.books, self.state.tag
+        await books.prepare(self.run_id, tag, spec, _KIND, self._accepted)
+        self._began = True
 
     async def _go_on(self, state: GridState, spec: GridSpec) -> None:
         self._state = state
         known = await self._desks.ledger.run(self.run_id)
-        if known is None or known.tag != state.tag:
-            await self._desks.books.prepare(self.run_id, state.tag, state.config.spec, _KIND)
+        if known is None and state.generation:  # it has traded: the ledger was lost
+            await self._restore()
+        elif known is None or known.tag != state.tag:
+            await self._prepare(state.config.spec)
         elif known.closed_at is not None:
             raise InvalidValueError(
                 f"run {self.run_id} has ended ({state.stop_why or 'stopped'}): start another one "
@@ -312,6 +409,9 @@ class SimpleRun:
         check_reconfigure(self.state, config)
         if self.state.price is not None:
             check_profit(config, self.state.price)
+        state = self.state
+        lots, waiting = state.position_lots, exits(state)
+        await self._desks.books.renew(RenewInput(self.run_id, spec, lots, waiting, state.price))
         after = spec.model_dump(mode="json")
         await self._desks.books.note(self.run_id, "reconfigure", "", "another spec", after)
         self.tell(ReconfigureAsked(config, self._clock()))
@@ -319,17 +419,16 @@ class SimpleRun:
     async def _finish(self) -> GridResult:
         symbol = self.state.config.symbol
         books = await self._patiently(lambda: self._desks.books.finish(self.run_id, symbol))
-        view = status(self.state)
-        return GridResult(
-            symbol,
-            self.state.stop_why,
-            view.position,
-            view.grid_profit,
-            view.floating,
-            view.fees,
-            view.cycles,
-            view.fills,
-            books.residual if books else None,
+        result = GridResult.of(self.state, books)
+        left = self._handover.result()
+        if left is None or books is None:
+            return result
+        return replace(
+            result,
+            position=debt_of(left).base,
+            grid_profit=books.grid_profit,
+            floating=books.floating,
+            fees=books.fees,
         )
 
 
@@ -344,7 +443,7 @@ def _read(run_id: str, payload: bytes) -> GridState:
         ) from error
 
 
-async def _ended(*tasks: "asyncio.Task[None] | None") -> None:
+async def _ended(*tasks: "asyncio.Task[Any] | None") -> None:
     """Cancel *tasks* and wait for their end; what they raised was told, or comes of this."""
     running = [task for task in tasks if task is not None]
     for task in running:

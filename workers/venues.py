@@ -56,7 +56,7 @@ async def open_gateway(account: str, known: AccountSettings) -> AsyncIterator["C
     from activities.venues.ccxt.venue import CcxtVenue  # noqa: PLC0415
 
     quirks = quirks_of(known.venue, known.market)
-    passphrase = _secret("passphrase", known.passphrase, known.passphrase_file)
+    passphrase = secret_of("passphrase", known.passphrase, known.passphrase_file)
     credentials = Credentials(
         _needed(account, "key", known.key, known.key_file),
         _needed(account, "secret", known.secret, known.secret_file),
@@ -96,7 +96,7 @@ def refuse_unmeant(account: str, known: AccountSettings) -> None:
 
 
 def _needed(account: str, name: str, text: SecretStr | None, path: Path | None) -> SecretStr:
-    secret = _secret(name, text, path)
+    secret = secret_of(name, text, path)
     if secret is None:
         raise InvalidValueError(
             f"account {account} needs its {name}: put it into a file of mode 600 and set "
@@ -105,7 +105,11 @@ def _needed(account: str, name: str, text: SecretStr | None, path: Path | None) 
     return secret
 
 
-def _secret(name: str, text: SecretStr | None, path: Path | None) -> SecretStr | None:
+def secret_of(name: str, text: SecretStr | None, path: Path | None) -> SecretStr | None:
+    """Return the secret *name*, given as text or in a file that only its owner may read.
+
+    Raises InvalidValueError if it is given as both, or if others may read the file.
+    """
     from activities.venues.ccxt.credentials import read_secret  # noqa: PLC0415 - as above
 
     if text is not None and path is not None:

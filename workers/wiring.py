@@ -1,13 +1,14 @@
 """The one place where ports meet what stands behind them."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -16,13 +17,27 @@ from activities.gate import Gates, RiskGate, SizeGate
 from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
+from activities.room import RoomGate
 from activities.runs import RunActivities
 from activities.store.ledger import Ledger
 from domain.ports import Venue
+from domain.risk.way_out import WayOut
 from workers.converter import DATA_CONVERTER
 from workers.settings import Settings
 from workers.venues import open_venue
-from workflows.names import FEED_RUN, account_queue, feed_workflow_id
+from workflows.messages import ExitInput, GuardStatus
+from workflows.names import (
+    ALERT_RUN,
+    ALERT_RUN_ID,
+    EMERGENCY_EXIT,
+    FEED_RUN,
+    RISK_GUARD,
+    RISK_GUARD_ID,
+    SERVICES_QUEUE,
+    account_queue,
+    exit_workflow_id,
+    feed_workflow_id,
+)
 
 #: A workflow task that a dead worker holds is given to another one after this long.
 TASK_TIMEOUT: Final = timedelta(seconds=3)
@@ -46,31 +61,36 @@ def desks(
     ledger: Ledger,
     risk: RiskDesk | None = None,
     size: SizeGate | None = None,
+    *,
+    exclusive: bool = False,
 ) -> Desks:
     """Return the desks of *account*; one set per process, for they remember what they answered."""
     risk = risk or RiskDesk(ledger)
-    gate = Gates((size or SizeGate(), RiskGate(account, risk)))
+    gate = Gates((size or SizeGate(), RiskGate(account, risk), RoomGate(account, risk, ledger)))
     orders = OrderDesk(account, venue, ledger, gate, notices=Notices(account, risk))
-    return Desks(
-        account, venue, ledger, orders, AccountDesk(account, venue, ledger, risk=risk), risk
-    )
+    books = AccountDesk(account, venue, ledger, risk=risk, exclusive=exclusive)
+    return Desks(account, venue, ledger, orders, books, risk)
 
 
 @asynccontextmanager
 async def account_desks(settings: Settings, account: str, ledger: Ledger) -> AsyncIterator[Desks]:
     """Yield the desks of *account* at the venue that the settings name."""
-    size = SizeGate(settings.account(account).max_order_notional)
+    known = settings.account(account)
+    size = SizeGate(known.max_order_notional)
     async with open_venue(settings, account, ledger) as venue:
-        yield desks(account, venue, ledger, RiskDesk(ledger, settings.risk), size)
+        risk = RiskDesk(ledger, settings.risk)
+        yield desks(account, venue, ledger, risk, size, exclusive=known.exclusive)
 
 
 @asynccontextmanager
-async def all_desks(settings: Settings, ledger: Ledger) -> AsyncIterator[list[Desks]]:
-    """Yield the desks of every account that is set up."""
+async def all_desks(
+    settings: Settings, ledger: Ledger, accounts: Iterable[str]
+) -> AsyncIterator[list[Desks]]:
+    """Yield the desks of *accounts*; of no other one a key is read."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(account_desks(settings, account, ledger))
-            for account in sorted(settings.accounts)
+            for account in sorted(accounts)
         ]
 
 
@@ -105,6 +125,7 @@ def activities_of(desks_: Desks, client: Client) -> RunActivities:
         desks_.risk,
         client=client,
         ensure_feed=ensure,
+        start_exit=lambda way: start_exit(client, way),
     )
 
 
@@ -121,9 +142,55 @@ async def ensure_feed(client: Client, account: str) -> None:
     )
 
 
+async def start_exit(client: Client, way: WayOut) -> None:
+    """Start the emergency exit that was asked for, unless it runs already or has ended."""
+    with suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            EMERGENCY_EXIT,
+            ExitInput(way),
+            id=exit_workflow_id(way.run_id, way.number),
+            task_queue=account_queue(way.account),
+            task_timeout=TASK_TIMEOUT,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            static_summary=f"Emergency exit of {way.run_id}: {way.why}"[:200],
+        )
+
+
+async def ensure_guard(client: Client) -> None:
+    """Start the guard of the deployment unless it runs already."""
+    await client.start_workflow(
+        RISK_GUARD,
+        GuardStatus(),
+        id=RISK_GUARD_ID,
+        task_queue=SERVICES_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="Guard of the market",
+    )
+
+
+async def ensure_services(client: Client) -> None:
+    """Start what runs once in a deployment unless it runs already: guard and delivery of alerts."""
+    await ensure_guard(client)
+    await client.start_workflow(
+        ALERT_RUN,
+        id=ALERT_RUN_ID,
+        task_queue=SERVICES_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="Delivery of alerts",
+    )
+
+
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Return the sandbox; what workflows import passes through, or each run would have its own."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
-        "domain", "activities", "workflows.calls", "workflows.messages", "workflows.names"
+        "domain",
+        "activities",
+        "workflows.calls",
+        "workflows.length",
+        "workflows.messages",
+        "workflows.names",
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)

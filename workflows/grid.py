@@ -3,68 +3,124 @@
 All decisions are `domain.grid.engine.step`; this file only brings it events and carries its actions
 out. The loop handles one event at a time, and what came of its actions before the next event, so
 that the order of decisions does not depend on how signals happen to be batched.
+
+Only the loop commands anything: signals, commands, pauses that ended and answers of the venue are
+put into the inbox, and whatever is decided depends on the order of what is in it. An activity that
+ended may be seen before or after them in a replay (decision 13).
 """
 
 import asyncio
+import contextlib
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import ClassVar, Final
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any, ClassVar, Final
 
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from activities.messages import FeedBatch, NoteInput, PrepareInput, RunKey, SubmitInput
+from activities.messages import (
+    Accepted,
+    ClearInput,
+    FeedBatch,
+    NoteInput,
+    PrepareInput,
+    RenewInput,
+    RestoreInput,
+    RunKey,
+    SettleInput,
+    SubmitInput,
+)
 from domain.errors import InvalidValueError
+from domain.grid.comparing import is_in_doubt
 from domain.grid.config import GridConfig, bind, check_profit
 from domain.grid.engine import check_reconfigure, step
 from domain.grid.events import (
     Alert,
+    BookAction,
+    Correct,
     GridAction,
     GridEvent,
     PauseAsked,
+    ReconcileAsked,
     ReconfigureAsked,
     ResumeAsked,
     Resync,
+    Resynced,
     StopAsked,
+    TellDivergence,
     TimePassed,
 )
-from domain.grid.preview import Preview, preview_change
+from domain.grid.preview import Preview, needs_to_go_on, preview_change
 from domain.grid.spec import GridSpec, StopMode
 from domain.grid.state import GridState, Phase, begin
-from domain.grid.view import GridStatus, SlotView, slots, status, table
+from domain.grid.view import GridStatus, SlotView, exits, slots, status, table
 from domain.grid.watch import Watch, watch
 from domain.money import Price
 from domain.order_ids import run_tag
+from domain.risk.belief import Belief, belief
+from domain.risk.preflight import refuse_unknown_names
 from workflows import calls, names
+from workflows.length import Length
 from workflows.messages import (
     Command,
     GridResult,
     GridRunInput,
     ReconfigureGrid,
+    ResumeGrid,
     StopGrid,
     Taken,
 )
 
 #: So many events replay in a fraction of a second; Temporal's own limit is a hundred times that.
 ROLL_AT: Final = 400
-#: A run that is due to roll, and was kept from it, tries again after this long.
-ROLL_WITHIN: Final = timedelta(milliseconds=100)
-MOST_ROLL_WITHIN: Final = timedelta(seconds=60)
 #: Just to wake in a workflow task of its own.
 _A_MOMENT: Final = timedelta(milliseconds=1)
+#: A comparison that a person asked for is answered by then, certain or not: a doubtful one needs a
+#: second look.
+COMPARED_WITHIN: Final = timedelta(seconds=10)
 #: An order of unknown outcome is looked up again after this long, and while nobody can tell, after
 #: twice as long each time: a venue that is down for hours must not fill the history.
 LOOK_AGAIN: Final = timedelta(seconds=3)
 LOOK_AGAIN_AT_LEAST: Final = timedelta(seconds=60)
 
 
+class _From(Enum):
+    """What brought an item into the inbox."""
+
+    BEFORE = auto()  # the workflow that this one goes on for
+    FEED = auto()
+    COMMAND = auto()
+    CLOCK = auto()
+    PAUSE = auto()
+    VENUE = auto()
+
+
+_EVENTS: Final = {
+    _From.BEFORE: 0,
+    _From.FEED: Length.SIGNAL + Length.TASK,
+    _From.COMMAND: Length.UPDATE + Length.TASK,
+    _From.CLOCK: Length.TIMER + Length.TASK,
+    _From.PAUSE: Length.TIMER + Length.TASK,
+    _From.VENUE: Length.ACTIVITY + Length.TASK,
+}
+
+
 @dataclass(slots=True)
 class _Item:
-    """An event in the inbox; `handled` is what a waiting update looks at."""
+    """An event in the inbox; `handled` is what a waiting update looks at.
 
-    event: GridEvent
+    Without an event it is only there to be counted, or for what the loop does besides: a comparison
+    with the venue that is due, or one that has failed.
+    """
+
+    event: GridEvent | None
+    source: _From
+    note: NoteInput | None = None
+    resync: bool = False
     handled: bool = False
 
 
@@ -73,22 +129,25 @@ class GridRun:
     """One grid from start to stop, through any number of workflows of one chain."""
 
     roll_at: ClassVar[int] = ROLL_AT
+    look_again: ClassVar[timedelta] = LOOK_AGAIN
 
     @workflow.init
     def __init__(self, start: GridRunInput) -> None:
         self._spec = start.spec
         self._state = start.state
-        self._inbox = deque(_Item(event) for event in start.inbox)
+        self._inbox = deque(_Item(event, _From.BEFORE) for event in start.inbox)
         self._taken = start.taken
         self._watched = start.watched
         self._reconcile_at = start.reconcile_at
         self._must_resync = start.resync
-        self._resync: asyncio.Task[None] | None = None
-        self._look_again: asyncio.Task[None] | None = None
-        self._look_after = LOOK_AGAIN
-        self._roll_within = ROLL_WITHIN
+        self._asking = False
+        self._pausing = False
+        self._ticking = False
+        self._look_after = self.look_again
         self._told: tuple[str, str] | None = None
         self._canceled = False
+        self._length = Length()
+        self._tasks: set[asyncio.Task[None]] = set()
         info = workflow.info()
         self._run_id = info.workflow_id
         self._tag = run_tag(f"{info.workflow_id}/{info.first_execution_run_id}")
@@ -97,10 +156,11 @@ class GridRun:
     async def run(self, start: GridRunInput) -> GridResult:
         """Run until stopped. A canceled workflow cancels its orders before it ends.
 
-        Fails with InvalidValueError if the settings cannot be used; nothing was begun then.
+        Fails with InvalidValueError if the settings cannot be used, and with PreflightError if what
+        the run needs is not in order; nothing was begun then.
         """
         if self._state is None:
-            await self._prepare(start.spec)
+            await self._prepare(start.spec, start.accepted)
         self._work = asyncio.create_task(self._loop())
         try:
             rolls = await asyncio.shield(self._work)
@@ -114,7 +174,7 @@ class GridRun:
     async def _end_safely(self) -> None:
         """Cancel the orders of a canceled run: it may not leave them to nobody."""
         self._canceled = True
-        self._tell(StopAsked(StopMode.CANCEL, workflow.now()))
+        self._tell(StopAsked(StopMode.CANCEL, workflow.now()), _From.COMMAND)
         rolled = await self._work
         if rolled:  # it was just about to go on elsewhere: it goes on here, to its end
             await self._loop()
@@ -124,35 +184,54 @@ class GridRun:
 
     async def _loop(self) -> bool:
         """Handle events until the run ends (False) or should go on in a new workflow (True)."""
-        clock = asyncio.create_task(self._reconcile_for_ever())
-        self._look_again_if_unknown()
+        if not self._ticking:
+            self._start_clock()
+        self._look_again_if_in_doubt()
         if self._must_resync:
-            self._start_resync()
-        try:
-            while True:
-                await self._handle_inbox()
-                if self._grid.finished:
-                    return False
-                await self._wait()
-                # Right after waking: no local activity shares this workflow task.
-                if self._may_roll():
-                    return True
-        finally:
-            clock.cancel()
+            self._resync()
+        self._show()
+        while not self._grid.finished:
+            if self._length.reaches(self.roll_at) and await self._may_roll():
+                return True
+            await self._wait()
+            await self._take(self._inbox[0])
+        return False
 
-    async def _handle_inbox(self) -> None:
-        """Handle what came; of a run that is due to roll one event only, for there may be no end.
+    async def _wait(self) -> None:
+        await workflow.wait_condition(lambda: bool(self._inbox))
 
-        Where news come faster than they are handled the inbox is never empty. What is left in it
-        goes along when the run rolls.
+    async def _may_roll(self) -> bool:
+        """Return whether the run can go on in a new workflow now, where its inbox goes along.
+
+        It cannot while a command waits for its answer; then one more event is handled. The pause
+        gives the roll a workflow task of its own: no local activity shares it.
         """
-        while self._inbox:
-            item = self._inbox[0]
+        self._length.add(Length.TIMER + Length.TASK)
+        await workflow.sleep(_A_MOMENT, summary="go on in a new workflow")
+        return workflow.all_handlers_finished() and not self._canceled
+
+    async def _take(self, item: _Item) -> None:
+        """Do what the first item of the inbox brings, whole, before it is taken out."""
+        self._length.add(_EVENTS[item.source])
+        if item.source is _From.CLOCK:
+            self._start_clock()
+        elif item.source is _From.PAUSE:
+            self._pausing = False
+        elif item.source is _From.VENUE:
+            self._asking = False
+            if self._must_resync:
+                self._ask_venue()
+        if item.resync:
+            self._resync()
+        if item.note is not None:
+            self._length.add(Length.MARKER)
+            await calls.note(item.note)
+        if item.event is not None:
+            if isinstance(item.event, Resynced) and not item.event.recorded:
+                await self._restore()
             await self._handle(item.event)
-            self._inbox.popleft()
-            item.handled = True
-            if self._is_long():
-                break
+        self._inbox.popleft()
+        item.handled = True
         self._show()
 
     async def _handle(self, event: GridEvent) -> None:
@@ -162,76 +241,111 @@ class GridRun:
             decided = step(self._grid, todo.popleft())
             self._state = decided.state  # before the first await, so that queries see it
             todo.extend(await self._perform(decided.actions))
-        self._look_again_if_unknown()
+        self._look_again_if_in_doubt()
 
     async def _perform(self, actions: tuple[GridAction, ...]) -> list[GridEvent]:
         orders: list[GridAction] = []
+        alerts: list[Alert] = []
+        books: list[BookAction] = []
         for action in actions:
             if isinstance(action, Alert):
-                workflow.logger.warning("%s: %s", self._run_id, action.message)
+                alerts.append(action)
             elif isinstance(action, Resync):
-                self._start_resync()
+                self._resync()
+            elif isinstance(action, Correct | TellDivergence):
+                books.append(action)
             else:
                 orders.append(action)
+        settled = await self._settle(tuple(books)) if books else []
         changed = self._watch_to_tell()
-        if not orders and changed is None:
-            return []
-        asked = SubmitInput(self._key(), tuple(orders), changed)
+        if not orders and changed is None and not alerts:
+            return settled
+        self._length.add(Length.MARKER)
+        asked = SubmitInput(self._key(), tuple(orders), changed, tuple(alerts))
         outcomes = await calls.submit(asked)
         if changed is not None:
             self._watched = changed
-        return outcomes
+        return [*settled, *outcomes]
+
+    async def _settle(self, books: tuple[BookAction, ...]) -> list[GridEvent]:
+        self._length.add(Length.MARKER)
+        return await calls.settle(SettleInput(self._key(), books))
 
     def _watch_to_tell(self) -> Watch | None:
         """Return what the feed must watch, if that is no longer what it was told."""
         now = replace(watch(self._grid), center=0)
         return None if now == self._watched else now
 
-    def _start_resync(self) -> None:
+    def _resync(self) -> None:
         self._must_resync = True  # also while one is under way: it may have looked too early
-        if self._resync is None or self._resync.done():
-            self._resync = asyncio.create_task(self._ask_venue())
+        if not self._asking:
+            self._ask_venue()
 
-    async def _ask_venue(self) -> None:
-        while self._must_resync:
-            self._must_resync = False
-            try:
-                self._tell(await calls.resync(self._key()))
-            except ActivityError as error:  # only what no retry can mend, such as wrong credentials
-                why = error.cause
-                workflow.logger.error("%s cannot compare with the venue: %s", self._run_id, why)
+    def _ask_venue(self) -> None:
+        self._must_resync, self._asking = False, True
+        self._go(self._compare(workflow.now(), self._grid.totals.fills))
 
-    def _look_again_if_unknown(self) -> None:
-        if not any(order.unknown for order in self._grid.working()):
-            self._look_after = LOOK_AGAIN
-        elif self._look_again is None or self._look_again.done():
-            self._look_again = asyncio.create_task(self._tick_after(self._look_after))
+    async def _compare(self, asked_at: datetime, fills: int) -> None:
+        resynced: Resynced | None = None
+        try:
+            answer = await calls.resync(self._key())
+            resynced = replace(answer, asked_at=asked_at, fills=fills)
+        except ActivityError as error:  # only what no retry can mend, such as wrong credentials
+            why = error.cause
+            workflow.logger.error("%s cannot compare with the venue: %s", self._run_id, why)
+        self._tell(resynced, _From.VENUE)
+
+    async def _restore(self) -> None:
+        """Tell a ledger that was lost of this run; the next comparison finds it there."""
+        config, key = self._grid.config, self._key()
+        watched = replace(watch(self._grid), center=0)
+        self._length.add(Length.ACTIVITY + Length.TASK)
+        await calls.restore(
+            RestoreInput(
+                key.run_id, key.tag, key.symbol, config.spec, config.instrument, watch=watched
+            )
+        )
+        self._resync()
+
+    def _look_again_if_in_doubt(self) -> None:
+        if not is_in_doubt(self._grid):
+            self._look_after = self.look_again
+        elif not self._pausing:
+            self._pausing = True
+            self._go(self._pause(self._look_after, "look again at what is in doubt", _From.PAUSE))
             self._look_after = min(2 * self._look_after, LOOK_AGAIN_AT_LEAST)
 
-    async def _tick_after(self, pause: timedelta) -> None:
-        await workflow.sleep(pause, summary="look up orders of unknown outcome")
-        self._tell(TimePassed(workflow.now()))
-
-    async def _reconcile_for_ever(self) -> None:
+    def _start_clock(self) -> None:
         """Compare with the venue when it is due, a time that is carried over from run to run."""
-        while True:
-            every = timedelta(seconds=self._grid.config.spec.reconcile_every)
-            if self._reconcile_at is None:
-                self._reconcile_at = workflow.now() + every
-            pause = max(self._reconcile_at - workflow.now(), timedelta(milliseconds=1))
-            await workflow.sleep(pause, summary="compare with the venue")
-            self._reconcile_at = workflow.now() + every
-            self._tell(TimePassed(workflow.now()))
-            self._start_resync()
+        now, every = workflow.now(), timedelta(seconds=self._grid.config.spec.reconcile_every)
+        if self._reconcile_at is None or self._reconcile_at <= now:
+            self._reconcile_at = now + every
+        self._ticking = True
+        pause = self._reconcile_at - now
+        self._go(self._pause(pause, "compare with the venue", _From.CLOCK))
+
+    async def _pause(self, pause: timedelta, summary: str, source: _From) -> None:
+        due = workflow.now() + pause  # what it is afterwards, a replay may be told otherwise
+        await workflow.sleep(pause, summary=summary)
+        self._tell(TimePassed(due), source, resync=source is _From.CLOCK)
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- start, roll, end --------------------------------------------------------------------
 
-    async def _prepare(self, spec: GridSpec) -> None:
+    async def _prepare(self, spec: GridSpec, accepted: Accepted) -> None:
         try:
-            prepared = await calls.prepare(PrepareInput(self._run_id, self._tag, spec))
+            asked = PrepareInput(self._run_id, self._tag, spec, accepted)
+            prepared = await calls.prepare(asked)
         except (ActivityError, asyncio.CancelledError) as error:
-            if is_cancelled_exception(error):
+            # A try that was under way may have failed by itself when the cancel came.
+            task = asyncio.current_task()
+            if is_cancelled_exception(error) or (task is not None and task.cancelling()):
                 await asyncio.shield(calls.finish(RunKey(self._run_id, self._tag, spec.symbol)))
+                raise asyncio.CancelledError from error
             if isinstance(error.__cause__, ApplicationError):  # what a person has to read
                 raise error.__cause__ from None
             raise
@@ -244,65 +358,30 @@ class GridRun:
                 names.VENUE.value_set(prepared.venue),
             ]
         )
-        self._inbox.extendleft(_Item(event) for event in await self._perform(()))
-
-    async def _wait(self) -> None:
-        """Wait for an event. A run that is due to roll and could not wakes up by itself for it.
-
-        It could not when a command had woken it, and commands alone would keep it from rolling for
-        ever. A command that takes long, for want of a ledger, makes it try less and less often.
-        """
-        if not self._is_long():
-            await workflow.wait_condition(lambda: bool(self._inbox))
-            return
-        if self._inbox:
-            await workflow.sleep(_A_MOMENT, summary="go on in a new workflow")
-            return
-        try:
-            await workflow.wait_condition(lambda: bool(self._inbox), timeout=self._roll_within)
-        except TimeoutError:
-            self._roll_within = min(2 * self._roll_within, MOST_ROLL_WITHIN)
-
-    def _is_long(self) -> bool:
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        return long or info.is_continue_as_new_suggested()
-
-    def _may_roll(self) -> bool:
-        return workflow.all_handlers_finished() and not self._canceled and self._is_long()
+        first = [_Item(event, _From.BEFORE) for event in await self._perform(())]
+        self._inbox.extendleft(reversed(first))
 
     def _carried(self) -> GridRunInput:
         return GridRunInput(
             self._grid.config.spec,
             self._grid,
-            tuple(item.event for item in self._inbox),
+            tuple(item.event for item in self._inbox if item.event is not None),
             self._taken,
             self._watched,
             self._reconcile_at,
-            resync=self._resync is not None and not self._resync.done(),
+            resync=self._is_asking() or any(item.resync for item in self._inbox),
         )
 
     async def _finish(self) -> GridResult:
-        books = await calls.finish(self._key())
+        # The exit that took over closes the books, when it has closed the position.
+        books = None if self._grid.handed_over else await calls.finish(self._key())
         while not workflow.all_handlers_finished():  # a command that came too late gets its answer
             await workflow.wait_condition(
                 lambda: bool(self._inbox) or workflow.all_handlers_finished()
             )
-            await self._handle_inbox()
-        state = self._grid
-        self._show()
-        view = status(state)
-        return GridResult(
-            state.config.symbol,
-            state.stop_why,
-            view.position,
-            view.grid_profit,
-            view.floating,
-            view.fees,
-            view.cycles,
-            view.fills,
-            books.residual if books else None,
-        )
+            while self._inbox:
+                await self._take(self._inbox[0])
+        return GridResult.of(self._grid, books)
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -313,12 +392,24 @@ class GridRun:
             batch = workflow.payload_converter().from_payload(raw.payload, FeedBatch)
         except Exception:  # noqa: BLE001 - whatever it is, a fill may hide in it
             workflow.logger.exception("a batch of the feed could not be read: asking the venue")
-            self._start_resync()
+            self._tell(None, _From.FEED, resync=True)
             return
         if self._taken.covers(batch):
             return
         self._taken = Taken(batch.session, batch.number)
-        self._inbox.extend(_Item(event) for event in batch.events)
+        first, *others = batch.events or (None,)
+        self._tell(first, _From.FEED)
+        for event in others:
+            self._tell(event, _From.BEFORE)
+
+    @workflow.signal(name="hand_over")
+    def hand_over(self) -> None:
+        """Cancel all orders and end: an emergency exit gives back what is held.
+
+        After what came before. None of that opens anything: the exit is in the ledger already.
+        """
+        stop = StopAsked(StopMode.CANCEL, workflow.now(), handed_over=True)
+        self._tell(stop, _From.COMMAND)
 
     @workflow.update
     async def pause(self, command: Command) -> GridStatus:
@@ -327,10 +418,22 @@ class GridRun:
         return status(self._grid)
 
     @workflow.update
-    async def resume(self, command: Command) -> GridStatus:
-        """Go on after a pause."""
+    async def resume(self, command: ResumeGrid) -> GridStatus:
+        """Go on after a pause, if the preflight passes; else nothing changes."""
+        await self._clear(command)
         await self._command(ResumeAsked(workflow.now()), "resume", command.by, command.why)
         return status(self._grid)
+
+    @workflow.update
+    async def reconcile(self, command: Command) -> GridStatus:
+        """Compare with the venue now; return when nothing is in doubt, or after a while."""
+        await self._command(ReconcileAsked(workflow.now()), "reconcile", command.by, command.why)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(self._is_compared, timeout=COMPARED_WITHIN)
+        return status(self._grid)
+
+    def _is_compared(self) -> bool:
+        return not (self._is_asking() or self._inbox or is_in_doubt(self._grid))
 
     @workflow.update
     async def stop(self, command: StopGrid) -> GridStatus:
@@ -341,8 +444,10 @@ class GridRun:
 
     @workflow.update
     async def reconfigure(self, command: ReconfigureGrid) -> GridStatus:
-        """Give the run other settings."""
-        event = ReconfigureAsked(self._bound(command.spec), workflow.now())
+        """Give the run other settings, if there is room for them; else nothing changes."""
+        config = self._bound(command.spec)
+        await self._renew(command.spec)
+        event = ReconfigureAsked(config, workflow.now())
         after = command.spec.model_dump(mode="json")
         await self._command(event, "reconfigure", command.by, command.why, after)
         self._spec = command.spec
@@ -353,8 +458,18 @@ class GridRun:
         self._refuse_unless(Phase.RUNNING, Phase.WAITING, verb="pause")
 
     @resume.validator
-    def _can_resume(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+    def _can_resume(self, command: ResumeGrid) -> None:
         self._refuse_unless(Phase.PAUSED, verb="resume")
+        try:
+            refuse_unknown_names(command.accepted, [self._grid.config.spec.account])
+        except InvalidValueError as error:
+            raise ApplicationError(str(error), type="InvalidValueError") from None
+
+    @reconcile.validator
+    def _can_reconcile(self, command: Command) -> None:  # noqa: ARG002 - the update's signature
+        self._refuse_unless(
+            Phase.WAITING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING, verb="reconcile"
+        )
 
     @stop.validator
     def _can_stop(self, command: StopGrid) -> None:  # noqa: ARG002 - the update's signature
@@ -367,6 +482,26 @@ class GridRun:
             check_reconfigure(self._grid, self._bound(command.spec))
         except InvalidValueError as error:
             raise ApplicationError(str(error), type="InvalidValueError") from None
+
+    async def _clear(self, command: ResumeGrid) -> None:
+        """Fail the update if the preflight does not pass. Others may stop the run meanwhile."""
+        needs = needs_to_go_on(self._grid, workflow.now())
+        accepted = Accepted(command.accepted, command.by, command.why)
+        try:
+            await calls.clear(ClearInput(self._run_id, self._grid.config.spec, needs, accepted))
+        except ActivityError as error:
+            raise _refusal(error) from None
+        self._refuse_unless(Phase.PAUSED, verb="resume")
+
+    async def _renew(self, spec: GridSpec) -> None:
+        """Fail the update if there is no room within the limits for what the run would need."""
+        grid = self._grid
+        asked = RenewInput(self._run_id, spec, grid.position_lots, exits(grid), grid.price)
+        try:
+            await calls.renew(asked)
+        except ActivityError as error:
+            raise _refusal(error) from None
+        self._refuse_unless(Phase.WAITING, Phase.RUNNING, Phase.PAUSED, verb="reconfigure")
 
     def _bound(self, spec: GridSpec) -> GridConfig:
         try:
@@ -392,12 +527,18 @@ class GridRun:
     async def _command(
         self, event: GridEvent, name: str, by: str, why: str, after: dict[str, object] | None = None
     ) -> None:
-        await calls.note(NoteInput(self._run_id, name, by, why, after))
-        item = self._tell(event)
+        item = self._tell(event, _From.COMMAND, NoteInput(self._run_id, name, by, why, after))
         await workflow.wait_condition(lambda: item.handled)
 
-    def _tell(self, event: GridEvent) -> _Item:
-        item = _Item(event)
+    def _tell(
+        self,
+        event: GridEvent | None,
+        source: _From,
+        note: NoteInput | None = None,
+        *,
+        resync: bool = False,
+    ) -> _Item:
+        item = _Item(event, source, note, resync)
         self._inbox.append(item)
         return item
 
@@ -424,8 +565,16 @@ class GridRun:
     @workflow.query(name="taken")
     def taken(self) -> Taken | None:
         """Return the last batch of the feed, if everything that came is handled; else None."""
-        asking = self._resync is not None and not self._resync.done()
-        return None if self._state is None or self._inbox or asking else self._taken
+        waits = self._state is None or self._inbox or self._is_asking()
+        return None if waits else self._taken
+
+    @workflow.query(name="belief")
+    def belief(self) -> Belief:
+        """Return what the run believes of its orders and its position."""
+        return belief(self._ready())
+
+    def _is_asking(self) -> bool:
+        return self._asking or self._must_resync
 
     def _ready(self) -> GridState:
         if self._state is None:
@@ -452,3 +601,11 @@ class GridRun:
         if self._state is None:  # a bug, so the workflow task fails and is tried again
             raise RuntimeError("the run has no state yet")
         return self._state
+
+
+def _refusal(error: ActivityError) -> ApplicationError:
+    """Return what a person has to read of an activity that failed."""
+    if isinstance(error.cause, ApplicationError):
+        return error.cause
+    why = error.cause or error
+    return ApplicationError(f"it was not found out in time: {why}", type="VenueUnavailableError")

@@ -1,20 +1,24 @@
 """What goes into a run and comes out of it: one type per message, readable as JSON."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import CoreSchema, core_schema
 from temporalio.exceptions import ApplicationError
 
-from activities.messages import FeedBatch
+from activities.messages import Accepted, Books, FeedBatch
 from domain.errors import InvalidValueError
 from domain.grid.events import GridEvent
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.grid.state import GridState
+from domain.grid.view import status
 from domain.grid.watch import Watch
+from domain.risk.leaving import Leaving
+from domain.risk.monitor import Verdict
+from domain.risk.way_out import Debt, WayOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class GridRunInput:
-    """What a grid run starts with; only `spec` is for people.
+    """What a grid run starts with; only `spec` and `accepted` are for people.
 
     Everything else is carried from one workflow of the chain to the next: the state, the events
     that were not handled yet, how far the feed was taken, what is watched, when the next comparison
@@ -54,6 +58,8 @@ class GridRunInput:
     watched: Watch | None = None
     reconcile_at: datetime | None = None
     resync: bool = False
+    #: What is taken of the preflight as it was found; of a start only.
+    accepted: Accepted = field(default_factory=Accepted)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -75,6 +81,22 @@ class Command:
 
     by: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeGrid:
+    """To go on after a pause; `accepted` names what of the preflight is taken as it is found."""
+
+    by: str = ""
+    why: str = ""
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GuardStatus:
+    """What the market monitor said last; None: nothing since the guard began, or there is none."""
+
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +125,52 @@ class GridResult:
     cycles: int
     fills: int
     residual: Decimal | None = None
+
+    @classmethod
+    def of(cls, state: GridState, books: Books | None) -> Self:
+        """Return how a run ended that is in *state*; *books* are its last, if it had any."""
+        view = status(state)
+        return cls(
+            state.config.symbol,
+            state.stop_why,
+            view.position,
+            view.grid_profit,
+            view.floating,
+            view.fees,
+            view.cycles,
+            view.fills,
+            books.residual if books else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExitInput:
+    """What an emergency exit starts with; `state` is carried from workflow to workflow."""
+
+    way: WayOut
+    state: Leaving | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How far an emergency exit is; `debt` is None until the venue has told what is open."""
+
+    run_id: str
+    symbol: str
+    who: str
+    why: str
+    asked_at: datetime
+    debt: Debt | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitResult:
+    """How an emergency exit ended; `residual` as in the books of its run."""
+
+    run_id: str
+    why: str
+    debt: Debt
+    residual: Decimal | None
 
 
 def _readable(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

@@ -6,6 +6,15 @@ from temporalio.common import SearchAttributeKey
 
 GRID_RUN: Final = "GridRun"
 FEED_RUN: Final = "FeedRun"
+EMERGENCY_EXIT: Final = "EmergencyExit"
+RISK_GUARD: Final = "RiskGuard"
+#: The one guard of a deployment.
+RISK_GUARD_ID: Final = "risk-guard"
+ALERT_RUN: Final = "AlertRun"
+#: The one that brings alerts to people.
+ALERT_RUN_ID: Final = "alerts"
+#: The task queue of what needs no keys of any account.
+SERVICES_QUEUE: Final = "services"
 
 STRATEGY: Final = SearchAttributeKey.for_keyword("OpensqtStrategy")
 SYMBOL: Final = SearchAttributeKey.for_keyword("OpensqtSymbol")
@@ -24,3 +33,8 @@ def account_queue(account: str) -> str:
 def feed_workflow_id(account: str) -> str:
     """Return the id of the one workflow that owns the streams of *account*."""
     return f"feed.{account}"
+
+
+def exit_workflow_id(run_id: str, number: int) -> str:
+    """Return the id of the *number*-th emergency exit of a run: a second start finds the first."""
+    return f"{run_id}/exit/{number}"

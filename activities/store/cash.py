@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
+from activities.store.corrections import corrections_of_run
 from activities.store.orders import fills_of_tag, stray_steps
 from activities.store.records import Run, Span
 from activities.store.runs import spans
@@ -113,6 +114,7 @@ def account_of_run(connection: Connection, of: Run) -> RunAccount:
         fills_of_tag(connection, of.tag),
         [payment for payment in funding if _owner(neighbours, payment.at) == of.run_id],
         [transfer for transfer in moved if _owner(peers, transfer.at) == of.run_id],
+        corrections=corrections_of_run(connection, of.run_id),
     )
 
 

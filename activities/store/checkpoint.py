@@ -14,7 +14,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -75,6 +75,33 @@ class CheckpointStore:
                 owner.release()
                 raise
         return cls(path, run_id, connection, owner)
+
+    @staticmethod
+    def peek(path: Path, run_id: str) -> bytes | None:
+        """Return the newest state of a run, which may work meanwhile; None if there is none.
+
+        Raises SchemaOutdatedError, StoreUnavailableError or CorruptCheckpointError.
+        """
+        if not path.exists():
+            return None
+        with _corruption(path, run_id):
+            require_current(sqlite_url(path))
+            with closing(connect_sqlite(path, "NORMAL", _BUSY)) as connection:
+                row = connection.execute(
+                    "SELECT version, state_schema, payload, sha256 FROM checkpoints"
+                    " WHERE run_id = ? ORDER BY version DESC LIMIT 1",
+                    (run_id,),
+                ).fetchone()
+        if row is None:
+            return None
+        version, state_schema, payload, digest = row
+        if _digest(run_id, version, state_schema, payload) != digest:
+            raise _corrupt(path, run_id, f"version {version} does not match its SHA-256")
+        return bytes(payload)
+
+    def beside(self, name: str) -> "CheckpointStore":
+        """Return the store of another state of this run, as `open` does; to be closed by itself."""
+        return CheckpointStore.open(self._path, f"{self._run_id}/{name}")
 
     def load(self, state_schema: int = 1) -> bytes | None:
         """Return the newest state, or None if this run never saved one.

@@ -9,12 +9,14 @@ without harm.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from activities.store import cash, markers, orders, risk, runs, shares
+from activities.store import alerts, cash, corrections, markers, orders, risk, runs, shares
+from activities.store.at_risk import AtRisk, at_risk
 from activities.store.database import open_engine, place, read_only, store_errors
 from activities.store.instruments import Instruments
 from activities.store.migrations import require_current
@@ -23,14 +25,17 @@ from activities.store.records import (
     AuditEntry,
     EquityRecord,
     Marked,
+    NewAlert,
     RiskEvent,
     Run,
     RunStatus,
+    StoredAlert,
     StoredOrder,
     Watch,
 )
 from activities.store.transactions import Transactions
 from domain.accounting import RunAccount, Transfer
+from domain.correction import Correction
 from domain.errors import InvalidValueError
 from domain.market import AccountView, Balance, FundingPayment
 from domain.money import Instrument
@@ -277,7 +282,23 @@ class Ledger:
             lambda c: orders.fills_of_account(c, account, symbol, since, foreign=foreign)
         )
 
+    async def moved_by_others(
+        self, account: str, symbol: str, since: datetime, tag: str
+    ) -> tuple[int, list[tuple[str, Decimal]]]:
+        """Return what everybody but the run of *tag* traded: signed lots, and each fee's asset."""
+        return await self._read(lambda c: orders.moved_by_others(c, account, symbol, since, tag))
+
     # ---- money
+
+    async def correct(
+        self, run: Run, correction: Correction, entry: AuditEntry, event: RiskEvent
+    ) -> bool:
+        """Record a correction with what is told of it; False if it was recorded before."""
+        return await self._write(lambda c: corrections.correct(c, run, correction, entry, event))
+
+    async def corrections_of_run(self, run_id: str) -> list[Correction]:
+        """Return what was corrected of a run, oldest first."""
+        return await self._read(lambda c: corrections.corrections_of_run(c, run_id))
 
     async def account_of_run(self, run_id: str) -> RunAccount:
         """Return the money of a run, folded from its fills, funding payments and transfers."""
@@ -386,9 +407,35 @@ class Ledger:
         """Reserve *asked* for a run; return why, if what all have reserved makes it *refused*."""
         return await self._write(lambda c: risk.reserve(c, run_id, account, asked, refused, now))
 
+    async def at_risk(self, tag: str) -> AtRisk:
+        """Return what the run of *tag* holds, and which of its orders still work."""
+        return await self._read(lambda c: at_risk(c, tag))
+
     async def release(self, run_id: str) -> None:
         """Give free what a run had reserved."""
         await self._write(lambda c: risk.release(c, run_id))
+
+    # ---- alerts: see `alerts`
+
+    async def add_alert(self, new: NewAlert) -> bool:
+        """Log *new* and put it into the outbox; False if it was only counted there."""
+        return await self._write(lambda c: alerts.add(c, new))
+
+    async def undelivered_alerts(self, now: datetime, limit: int = 1000) -> list[StoredAlert]:
+        """Return the oldest alerts that not every channel has yet, oldest first."""
+        return await self._read(lambda c: alerts.undelivered(c, now, limit))
+
+    async def claim_alert(self, alert: StoredAlert) -> bool:
+        """Count an attempt that is about to be made; False if somebody else makes it."""
+        return await self._write(lambda c: alerts.claim(c, alert))
+
+    async def settle_alert(self, alert_id: int, errors: Mapping[str, str], now: datetime) -> None:
+        """Note what came of an attempt: delivered, or the *errors* of channels."""
+        await self._write(lambda c: alerts.settle(c, alert_id, errors, now))
+
+    async def alerts(self, limit: int = 100, after: int = 0) -> list[StoredAlert]:
+        """Return the newest *limit* alerts with an id above *after*, oldest first."""
+        return await self._read(lambda c: alerts.newest(c, limit, after))
 
     # ---- who shares the rates of an account: see `shares`. Power loss ends them all anyway.
 

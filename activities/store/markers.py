@@ -55,17 +55,27 @@ def unremembered(connection: Connection, decided: Sequence[OrderRequest]) -> lis
     """Return the orders that were sent instead of *decided*, or after them, by generation.
 
     They have a generation that *decided*, all orders of one decision, must be the first to use. One
-    that was refused or proved absent is nothing that anybody has to hear of.
+    that was refused or proved absent is nothing that anybody has to hear of. An emergency exit
+    counts for itself and stores each decision before it sends: none of its orders get lost.
     """
     keys = [key for request in decided if (key := decode(request.client_id))]
-    if not keys:
+    if not keys or keys[0].purpose.leaves:
         return []
     asked = {"tag": keys[0].run_tag, "first": min(key.generation for key in keys)}
     mine = {request.client_id for request in decided}
     found = _FROM.execute(connection, [asked])
-    lost = [name for name, status in found if name not in mine and status != REFUSED]
+    lost = [
+        name
+        for name, status in found
+        if name not in mine and status != REFUSED and not _leaves(name)
+    ]
     stored = orders_by_id(connection, lost)
     return [stored[name] for name in lost]
+
+
+def _leaves(client_id: str) -> bool:
+    key = decode(client_id)
+    return key is not None and key.purpose.leaves
 
 
 def _marker(

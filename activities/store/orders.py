@@ -91,7 +91,7 @@ def record_fills(
 def order(connection: Connection, client_id: str) -> StoredOrder | None:
     """Return the order of that id, or None if there is not even a marker."""
     row = connection.execute(select(orders).where(orders.c.client_id == client_id)).first()
-    return None if row is None else _order(row)
+    return None if row is None else stored_order(row)
 
 
 def orders_by_id(connection: Connection, client_ids: Sequence[str]) -> dict[str, StoredOrder]:
@@ -100,14 +100,16 @@ def orders_by_id(connection: Connection, client_ids: Sequence[str]) -> dict[str,
     for start in range(0, len(client_ids), _IN_CHUNK):
         chosen = orders.c.client_id.in_(client_ids[start : start + _IN_CHUNK])
         for row in connection.execute(select(orders).where(chosen)):
-            found[row.client_id] = _order(row)
+            found[row.client_id] = stored_order(row)
     return found
 
 
 def orders_of_tag(connection: Connection, tag: str, *, unsettled: bool) -> list[StoredOrder]:
     """Return the orders of a run, in the order of their ids; only those not over if *unsettled*."""
     query = select(orders).where(orders.c.run_tag == tag).order_by(orders.c.client_id)
-    return [o for o in map(_order, connection.execute(query)) if not (unsettled and o.settled)]
+    return [
+        o for o in map(stored_order, connection.execute(query)) if not (unsettled and o.settled)
+    ]
 
 
 def fills_of_tag(connection: Connection, tag: str, limit: int | None = None) -> list[Fill]:
@@ -130,6 +132,24 @@ def fills_of_account(
         query = query.where(fills.c.run_tag.is_(None))
     query = query.order_by(fills.c.at, fills.c.fill_id, fills.c.side)
     return [_fill(row) for row in connection.execute(query)]
+
+
+def moved_by_others(
+    connection: Connection, account: str, symbol: str, since: datetime, tag: str
+) -> tuple[int, list[tuple[str, Decimal]]]:
+    """Return what everybody but a run traded from *since* on: signed lots, and fees by asset."""
+    others = (
+        fills.c.account == account,
+        fills.c.symbol == symbol,
+        fills.c.at >= since,
+        or_(fills.c.run_tag.is_(None), fills.c.run_tag != tag),
+    )
+    signed = case(
+        (fills.c.side == Side.BUY.value, fills.c.quantity_lots), else_=-fills.c.quantity_lots
+    )
+    lots = connection.execute(select(func.sum(signed)).where(*others)).scalar()
+    fees = connection.execute(select(fills.c.fee_asset, fills.c.fee).where(*others))
+    return int(lots or 0), [(row.fee_asset, row.fee) for row in fees]
 
 
 def stray_steps(
@@ -280,7 +300,8 @@ def _key(table: Table) -> Iterable[Any]:
     return table.primary_key.columns
 
 
-def _order(row: Row[Any]) -> StoredOrder:
+def stored_order(row: Row[Any]) -> StoredOrder:
+    """Return a row of the orders."""
     return StoredOrder(
         client_id=row.client_id,
         account=row.account,

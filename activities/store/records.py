@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from domain.accounting import VenueView
+from domain.grid.events import AlertLevel
 from domain.money import Instrument, Price, Quantity
 from domain.orders import OrderStatus, OrderType, RefusalReason, Side
 
@@ -24,6 +25,10 @@ class RunStatus(StrEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+#: What the ledger says of a run that may still trade.
+OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +160,34 @@ class RiskEvent:
     account: str
     run_id: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAlert:
+    """Something that people should hear of. The same `key` says that it is about the same thing."""
+
+    at: datetime
+    level: AlertLevel
+    key: str
+    message: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """An alert in the outbox, and how far it was told."""
+
+    id: int
+    at: datetime
+    level: AlertLevel
+    key: str
+    message: str
+    fields: Mapping[str, str]
+    #: How often it was said, while it was too soon to tell it again.
+    times: int
+    #: How often somebody tried to tell it.
+    attempts: int
+    #: When every channel that wants it had it; None: not yet.
+    delivered_at: datetime | None
+    #: Why the last attempt failed, by channel; only these channels are tried again.
+    errors: Mapping[str, str]

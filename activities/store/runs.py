@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, desc, or_, select
 
+from activities.store import alerts
 from activities.store.instruments import from_json, to_json
 from activities.store.records import (
     AuditEntry,
@@ -20,6 +21,7 @@ from activities.store.records import (
     Span,
     Watch,
 )
+from activities.store.risk_alerts import alert_of
 from activities.store.schema import audit_log, equity, risk_events, runs, watches
 from activities.store.statements import insert_into
 from domain.accounting import VenueView
@@ -162,8 +164,9 @@ def audit_trail(connection: Connection, run_id: str | None, limit: int) -> list[
 
 
 def record_risk(connection: Connection, new: RiskEvent) -> None:
-    """Append a risk event."""
+    """Append a risk event, and let people hear of it."""
     connection.execute(risk_events.insert().values(asdict(new)))
+    alerts.add(connection, alert_of(new))
 
 
 def list_risk(connection: Connection, account: str, limit: int) -> list[RiskEvent]:

@@ -5,6 +5,7 @@ side of it only, so every function that meets a price takes the instrument.
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from activities.venues.wire import (
     MARKET_KIND,
@@ -26,7 +27,7 @@ from activities.venues.wire import (
     value_out,
 )
 from domain.errors import InvalidValueError
-from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate
+from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate, Terms
 from domain.money import NOTHING, Instrument, Quantity, Rounding
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 from opensqt.market_maker.v1 import events_pb2, exchange_pb2, resources_pb2
@@ -233,6 +234,16 @@ def balance_out(balance: Balance) -> resources_pb2.Balance:
 def balance_in(balance: resources_pb2.Balance) -> Balance:
     """Return what an account owns of an asset."""
     return Balance(balance.asset, decimal_in(balance, "total"), decimal_in(balance, "locked"))
+
+
+def terms_in(account: resources_pb2.Account) -> Terms:
+    """Return how the account trades perpetuals; a server that does not tell it is unreadable."""
+    return Terms(decimal_in(account, "leverage"), account.one_way)
+
+
+def times_in(account: resources_pb2.Account) -> tuple[datetime, datetime]:
+    """Return the time of the server's clock, and of its market."""
+    return from_time(account, "time"), from_time(account, "market_time")
 
 
 def payment_out(payment: FundingPayment) -> resources_pb2.FundingPayment:

@@ -8,11 +8,21 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from domain.errors import InvalidValueError, VenueUnavailableError
-from domain.market import AccountView, Balance, Candle, FundingPayment, Position, PriceUpdate
-from domain.money import Instrument
+from domain.market import (
+    AccountView,
+    Balance,
+    Candle,
+    ClockReading,
+    FundingPayment,
+    Position,
+    PriceUpdate,
+    Terms,
+)
+from domain.money import Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.tape import MarketEvent
@@ -123,6 +133,15 @@ class PaperVenue:
         """Return orders, fills, positions and balances as of one moment."""
         await self.instrument(symbol)
         return self._exchange.account_view(self._account, symbol, since)
+
+    async def terms(self, symbol: str) -> Terms:
+        """Return leverage and position mode; spot has leverage 1."""
+        spot = (await self.instrument(symbol)).kind is MarketKind.SPOT
+        return Terms(Decimal(1) if spot else self._exchange.rules.leverage, one_way=True)
+
+    async def clock(self) -> ClockReading:
+        """Return that this process has one clock, and the market's own time."""
+        return ClockReading(timedelta(), timedelta(), self._exchange.now)
 
     async def last_price(self, symbol: str) -> PriceUpdate:
         """Return the last price; VenueUnavailableError before the market's first one."""

@@ -1,7 +1,8 @@
 """A venue behind gRPC: the port `Venue` over an ExchangeService, such as the paper exchange."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,8 +12,17 @@ from activities.venues.statuses import NotFoundError
 from activities.venues.streams import Latest, Reports, Subscription
 from activities.venues.wire import from_time, to_span, to_time
 from domain.errors import NotSentError, RateLimitedError, VenueError
-from domain.market import AccountView, Balance, Candle, FundingPayment, Position, PriceUpdate
-from domain.money import Instrument
+from domain.market import (
+    AccountView,
+    Balance,
+    Candle,
+    ClockReading,
+    FundingPayment,
+    Position,
+    PriceUpdate,
+    Terms,
+)
+from domain.money import Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 from opensqt.market_maker.v1 import events_pb2, exchange_pb2, resources_pb2
 
@@ -167,6 +177,23 @@ class RemoteVenue:
         return await self._calls.ask(
             "GetAccountView", _since(symbol, since), lambda view: _view(instrument, view)
         )
+
+    async def terms(self, symbol: str) -> Terms:
+        """Return leverage and position mode; spot has leverage 1."""
+        if (await self.instrument(symbol)).kind is MarketKind.SPOT:
+            return Terms(Decimal(1), one_way=True)
+        return await self._calls.ask(
+            "GetAccount", exchange_pb2.GetAccountRequest(), messages.terms_in
+        )
+
+    async def clock(self) -> ClockReading:
+        """Compare the exchange's clock with ours; its market has a time of its own."""
+        asked_at = datetime.now(UTC)
+        told, market_time = await self._calls.ask(
+            "GetAccount", exchange_pb2.GetAccountRequest(), messages.times_in
+        )
+        round_trip = datetime.now(UTC) - asked_at
+        return ClockReading(told - (asked_at + round_trip / 2), round_trip, market_time)
 
     async def last_price(self, symbol: str) -> PriceUpdate:
         """Return the last price; VenueUnavailableError before the market's first one."""

@@ -116,14 +116,8 @@ def bind(spec: GridSpec, instrument: Instrument) -> GridConfig:
 
 
 def check_profit(config: GridConfig, at: Price) -> None:
-    """Raise InvalidValueError if a round trip at *at* earns no more than its fees (R-53).
-
-    Of a fixed range every step is looked at, since the widest may earn where the narrowest costs.
-    """
-    lattice = config.lattice(at)
-    steps = [_step_at(lattice, at)] if lattice.last is None else list(range(lattice.last))
-    pairs = [(lattice.price(level), lattice.price(level + 1)) for level in steps]
-    entry, leave = min(pairs, key=lambda pair: cycle_profit(config, *pair))
+    """Raise InvalidValueError if a round trip at *at* earns no more than its fees (R-53)."""
+    entry, leave = least_step(config, at)
     if cycle_profit(config, entry, leave) > 0:
         return
     fee = fee_rate(config)
@@ -133,6 +127,25 @@ def check_profit(config: GridConfig, at: Price) -> None:
         f"the step does not cover the fees: from {low} to {high} earns {high - low} per unit, "
         f"two fees of {fee * 100:f} % cost {fees:f}; choose levels more than {fees:f} apart"
     )
+
+
+def least_profit(config: GridConfig, at: Price) -> Decimal:
+    """Return what a whole level earns by the least profitable round trip, after both fees."""
+    entry, leave = least_step(config, at)
+    instrument = config.instrument  # that a level is too small for an order is told elsewhere
+    lots = max(instrument.affordable(config.spec.amount, entry), instrument.min_quantity)
+    return EXACT.multiply(instrument.base_of(lots), cycle_profit(config, entry, leave))
+
+
+def least_step(config: GridConfig, at: Price) -> tuple[Price, Price]:
+    """Return the entry and exit of the least profitable round trip at *at*.
+
+    Of a fixed range every step is looked at, since the widest may earn where the narrowest costs.
+    """
+    lattice = config.lattice(at)
+    steps = [_step_at(lattice, at)] if lattice.last is None else list(range(lattice.last))
+    pairs = [(lattice.price(level), lattice.price(level + 1)) for level in steps]
+    return min(pairs, key=lambda pair: cycle_profit(config, *pair))
 
 
 def _step_at(lattice: Lattice, price: Price) -> int:

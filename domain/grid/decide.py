@@ -13,7 +13,7 @@ from domain.grid.events import Alert, AlertLevel, Cancel, GridAction, Place
 from domain.grid.lattice import Lattice
 from domain.grid.reports import with_slot
 from domain.grid.slot import Slot, SlotState, WorkingOrder
-from domain.grid.spec import StopMode
+from domain.grid.spec import Direction, StopMode
 from domain.grid.state import WHOLE_RUN, GridState, Phase
 from domain.money import EXACT, MarketKind, Price, Quantity
 from domain.order_ids import OrderKey, Purpose, encode
@@ -143,7 +143,7 @@ def _enter(state: GridState, freed: tuple[Slot, ...]) -> tuple[GridState, list[G
     actions: list[GridAction] = []
     if state.lattice is None or not may_enter(state) or _has_old_entries(state):
         return state, actions
-    room = state.config.spec.order_budget - len(state.working())
+    room = _budget(state.config) - len(state.working())
     taken = _exit_prices(state)
     for side, level in _wanted(state, freed):
         if room <= 0:
@@ -157,6 +157,12 @@ def _enter(state: GridState, freed: tuple[Slot, ...]) -> tuple[GridState, list[G
             actions.append(Place(request))
             room -= 1
     return state, actions
+
+
+def _budget(config: GridConfig) -> int:
+    """Return how many orders may work: none is placed that a cleanup would cancel at once."""
+    spec = config.spec
+    return min(spec.order_budget, spec.cleanup.threshold) if spec.cleanup else spec.order_budget
 
 
 def _wanted(state: GridState, freed: tuple[Slot, ...]) -> Iterator[tuple[Side, int]]:
@@ -188,7 +194,8 @@ def _entry_slot(
     if not (lattice.has(level) and lattice.has(level + side.sign)):
         return None
     entry, leave = lattice.price(level), lattice.price(level + side.sign)
-    if (side, entry.ticks) in taken or not _in_bounds(config, entry) or entry == leave:
+    resting = (side, entry.ticks) in taken or entry.ticks in state.cleaned
+    if resting or not _in_bounds(config, entry) or entry == leave:
         return None
     slot = state.slots.get(entry.ticks)
     if slot is None:
@@ -256,7 +263,7 @@ def _intend(
         quantity,
         _order_price(slot, entry=entry),
         post_only=policy.enabled and slot.refusals <= policy.retries,
-        reduce_only=_only_reduces(state) and not entry,
+        reduce_only=_only_reduces(state) and not entry and not _nets(state),
         entry=entry,
     )
     order = WorkingOrder(request.client_id, side, request.price, quantity, entry)
@@ -276,6 +283,15 @@ def _only_reduces(state: GridState) -> bool:
     """Return whether the account's position is this run's alone, so that no exit may outgrow it."""
     perpetual = state.config.instrument.kind is MarketKind.PERPETUAL
     return perpetual and not state.config.spec.shared
+
+
+def _nets(state: GridState) -> bool:
+    """Return whether slots may be long and short at once: what they hold nets at the venue.
+
+    An exit of one may then turn the position, and reduce-only all of them would be refused when the
+    sum is nothing, with nobody left to change it.
+    """
+    return state.config.spec.direction is Direction.NEUTRAL
 
 
 def _lattice(state: GridState) -> Lattice:

@@ -5,15 +5,19 @@ so they cannot drift apart.
 """
 
 from dataclasses import replace
-from typing import assert_never
+from datetime import datetime
+from typing import Final, assert_never
 
 from domain.errors import InvalidValueError
+from domain.grid.cleaning import cleaned
+from domain.grid.comparing import compared, corrected
 from domain.grid.config import GridConfig
 from domain.grid.decide import Step, decide
 from domain.grid.events import (
     Alert,
     AlertLevel,
     Cancel,
+    Corrected,
     FeedChanged,
     GridAction,
     GridEvent,
@@ -21,6 +25,7 @@ from domain.grid.events import (
     OutcomeUnknown,
     PauseAsked,
     PriceMoved,
+    ReconcileAsked,
     ReconfigureAsked,
     Refused,
     Reported,
@@ -42,6 +47,9 @@ from domain.money import Price, Quantity
 from domain.order_ids import decode
 from domain.orders import OrderReport, Refusal, RefusalReason, Unknown
 
+#: A close that the venue finds invalid so many times in a row will never be taken.
+CLOSE_TRIES: Final = 3
+
 
 def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PLR0912 - one table
     """Return the state after *event*, and what to do about it, in order."""
@@ -56,10 +64,12 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
             return _outcome_unknown(state, unknown)
         case Surfaced(orders, unsent):
             return _surfaced(state, orders, unsent)
-        case Resynced(orders):
-            return _resynced(state, orders)
-        case TimePassed():
-            return _time_passed(state)
+        case Resynced():
+            return _resynced(state, event)
+        case Corrected():
+            return corrected(state, event)
+        case TimePassed(now):
+            return _time_passed(state, now)
         case _ if state.finished:
             return Step(state)
         case FeedChanged(live):
@@ -73,6 +83,10 @@ def step(state: GridState, event: GridEvent) -> Step:  # noqa: C901, PLR0911, PL
             return decide(replace(state, phase=Phase.PAUSED)) if paused else Step(state)
         case ResumeAsked():
             return _resume(state)
+        case ReconcileAsked():
+            return Step(state, (Resync(state.config.symbol),))
+        case StopAsked(handed_over=True):
+            return decide(_handed_over(state))
         case StopAsked(mode):
             return decide(_stopping(state, mode, "asked"))
         case ReconfigureAsked(config):
@@ -112,7 +126,13 @@ def _pull_trigger(state: GridState, price: Price) -> GridState:
 
 def _centered(state: GridState, price: Price) -> GridState:
     lattice = state.lattice or state.config.lattice(price)
-    return replace(state, lattice=lattice, center=lattice.nearest(price))
+    return _with_center(replace(state, lattice=lattice), lattice.nearest(price))
+
+
+def _with_center(state: GridState, center: int) -> GridState:
+    """Return *state* with another center; levels that were cleaned away may be entered again."""
+    cleaned_away = state.cleaned if center == state.center else ()
+    return replace(state, center=center, cleaned=cleaned_away)
 
 
 def _volatility(state: GridState, event: VolatilityMeasured) -> Step:
@@ -145,7 +165,7 @@ def _moved_by_fill(state: GridState, report: OrderReport) -> GridState:
     center = watch(state).filled(report).center
     if state.lattice is None or center == state.center or report.price is None:
         return state
-    return _unblocked(replace(state, center=center, price=report.price))
+    return _unblocked(_with_center(replace(state, price=report.price), center))
 
 
 def _refused(state: GridState, refusal: Refusal) -> Step:
@@ -190,15 +210,28 @@ def _close_refused(state: GridState, order: WorkingOrder, refusal: Refusal) -> S
         return decide(state)
     if refusal.reason is RefusalReason.REDUCE_ONLY:  # the venue has nothing left to close
         gone = "the position was closed by somebody else: the venue has nothing left to close"
-        ended = Step(replace(state, phase=Phase.FINISHED, stop_why=f"{state.stop_why}; {gone}"))
-        return _with_alert(ended, AlertLevel.ERROR, gone)
+        return _with_alert(Step(_ended(state, gone)), AlertLevel.ERROR, gone)
     if refusal.reason is RefusalReason.INVALID and _is_hardly_tradable(state, order.quantity):
-        instrument = state.config.instrument
-        left = f"{instrument.base_of(order.quantity)} {instrument.base} is left: {refusal.message}"
+        left = _left(state, order, refusal)
         return _with_alert(Step(replace(state, phase=Phase.FINISHED)), AlertLevel.WARNING, left)
+    invalid = refusal.reason is RefusalReason.INVALID
+    refused = state.close_refused + 1 if invalid else 0
+    state = replace(state, close_refused=refused)
+    if refused >= CLOSE_TRIES:
+        told = f"{_left(state, order, refusal)} (refused {refused} times: trade it by hand)"
+        return _with_alert(Step(_ended(state, told)), AlertLevel.ERROR, told)
     return _with_alert(
         decide(state), AlertLevel.ERROR, f"the closing order was refused: {refusal.message}"
     )
+
+
+def _left(state: GridState, order: WorkingOrder, refusal: Refusal) -> str:
+    instrument = state.config.instrument
+    return f"{instrument.base_of(order.quantity)} {instrument.base} is left: {refusal.message}"
+
+
+def _ended(state: GridState, why: str) -> GridState:
+    return replace(state, phase=Phase.FINISHED, stop_why=f"{state.stop_why}; {why}")
 
 
 def _is_hardly_tradable(state: GridState, quantity: Quantity) -> bool:
@@ -258,12 +291,13 @@ def _taken_back(state: GridState, client_id: str) -> GridState:
     return state
 
 
-def _resynced(state: GridState, orders: tuple[OrderReport, ...]) -> Step:
+def _resynced(state: GridState, event: Resynced) -> Step:
     freed: list[Slot] = []
     strays: list[OrderReport] = []
-    shown = {report.client_id for report in orders}
+    shown = {report.client_id for report in event.orders}
     missing = [order for order in state.working() if order.client_id not in shown]
-    for report in sorted(orders, key=_generation):
+    moved = event.fills != state.totals.fills  # since the venue was asked
+    for report in sorted(event.orders, key=_generation):
         applied = apply(state, report, fresh=True)
         state = applied.state
         freed += applied.freed
@@ -273,8 +307,9 @@ def _resynced(state: GridState, orders: tuple[OrderReport, ...]) -> Step:
     missing = [order for order in missing if _still_works(state, order)]
     for order in missing:
         state = _marked_unknown(state, order.client_id)
+    state, found = compared(state, event, moved=moved)
     decided = decide(replace(state, synced=True), tuple(freed))
-    return _after(decided, (*_cancels(tuple(strays)), *_look_ups(state, missing)))
+    return _after(decided, (*_cancels(tuple(strays)), *_look_ups(state, missing), *found))
 
 
 def _generation(report: OrderReport) -> int:
@@ -286,12 +321,15 @@ def _still_works(state: GridState, order: WorkingOrder) -> bool:
     return any(order.client_id == other.client_id for other in state.working())
 
 
-def _time_passed(state: GridState) -> Step:
+def _time_passed(state: GridState, now: datetime) -> Step:
     if state.finished:
         return Step(state)
     doubtful = [order for order in state.working() if order.unknown]
     state = replace(_unblocked(state), close_blocked=False)
-    return _after(decide(state), _look_ups(state, doubtful))
+    doubted = state.doubt is not None and not state.doubt.confirmed
+    again = (Resync(state.config.symbol),) if doubted else ()
+    state, canceled = cleaned(state, now)
+    return _after(decide(state), (*_look_ups(state, doubtful), *again, *canceled))
 
 
 def _cancels(strays: tuple[OrderReport, ...]) -> tuple[Cancel, ...]:
@@ -324,9 +362,18 @@ def _resume(state: GridState) -> Step:
 
 
 def _stopping(state: GridState, mode: StopMode, why: str) -> GridState:
+    if state.handed_over:
+        return state
     if state.phase is Phase.STOPPING and state.residue is not None:
         mode = StopMode.CLOSE  # half closed is not a place to stay
     return replace(state, phase=Phase.STOPPING, stop_mode=mode, stop_why=why)
+
+
+def _handed_over(state: GridState) -> GridState:
+    """Only cancel from now on, also in the middle of a close: the exit closes what is left."""
+    why = "an emergency exit took over"
+    stopping = replace(state, phase=Phase.STOPPING, stop_mode=StopMode.CANCEL, stop_why=why)
+    return replace(stopping, handed_over=True)
 
 
 def check_reconfigure(state: GridState, config: GridConfig) -> None:
@@ -334,7 +381,7 @@ def check_reconfigure(state: GridState, config: GridConfig) -> None:
     if state.phase in (Phase.STOPPING, Phase.FINISHED):
         raise InvalidValueError(f"a run that is {state.phase} takes no new settings")
     was, new = state.config.spec, config.spec
-    for field in ("symbol", "account", "direction"):
+    for field in ("symbol", "account", "direction", "dead_man_seconds"):
         if getattr(was, field) != getattr(new, field):
             raise InvalidValueError(
                 f"{field}: a run keeps its {field} {getattr(was, field)}, was "
@@ -365,6 +412,8 @@ def _reconfigured(state: GridState, config: GridConfig) -> Step:
         return decide(_trigger_set(state))
     if _differ(was, new, (*_LADDER, *_ENTRIES)):
         state = replace(state, epoch=state.epoch + 1)
+    if was.cleanup != new.cleanup:
+        state = replace(state, cleaned=())
     if state.price is not None and _differ(was, new, _LADDER):
         state = _centered(replace(state, lattice=config.lattice(state.price)), state.price)
     return decide(state)

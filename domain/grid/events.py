@@ -16,6 +16,7 @@ from domain.grid.config import GridConfig
 from domain.grid.spec import StopMode
 from domain.money import Price
 from domain.orders import OrderReport, OrderRequest, Refusal, Unknown
+from domain.risk.divergence import PositionShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,29 @@ class Resynced:
 
     orders: tuple[OrderReport, ...]
     at: datetime
+    #: The position of the same moment, and the price there; None: nobody can tell it.
+    position: PositionShown | None = None
+    mark: Price | None = None
+    #: When the venue was asked, by our clock, and how many fills the engine knew of then: one that
+    #: came meanwhile may or may not be in the answer.
+    asked_at: datetime | None = None
+    fills: int = 0
+    #: The ledger knows the run. One that was lost must be told of it anew.
+    recorded: bool = True
     kind: Literal["resynced"] = field(default="resynced", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A correction is in the ledger: what the run holds is from now on what the venue shows.
+
+    `at` names the correction; `lots` are signed and come in, or go, at `price`.
+    """
+
+    lots: int
+    price: Price
+    at: datetime
+    kind: Literal["corrected"] = field(default="corrected", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +155,21 @@ class ResumeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconcileAsked:
+    """Somebody asked for a comparison with the venue, now."""
+
+    at: datetime
+    kind: Literal["reconcile_asked"] = field(default="reconcile_asked", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """Somebody asked for the end of the run."""
 
     mode: StopMode
     at: datetime
+    #: An emergency exit gives back what the run holds: the run must not.
+    handed_over: bool = False
     kind: Literal["stop_asked"] = field(default="stop_asked", kw_only=True)
 
 
@@ -156,12 +189,14 @@ GridEvent = Annotated[
     | OutcomeUnknown
     | Surfaced
     | Resynced
+    | Corrected
     | FeedChanged
     | RiskChanged
     | VolatilityMeasured
     | TimePassed
     | PauseAsked
     | ResumeAsked
+    | ReconcileAsked
     | StopAsked
     | ReconfigureAsked,
     Field(discriminator="kind"),
@@ -203,6 +238,35 @@ class Resync:
     kind: Literal["resync"] = field(default="resync", kw_only=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Correct:
+    """Put a small divergence into the ledger; done, it comes back as `Corrected`.
+
+    It may be asked for more than once: `at`, the venue's time of the comparison, names it.
+    """
+
+    lots: int
+    price: Price
+    at: datetime
+    why: str
+    kind: Literal["correct"] = field(default="correct", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TellDivergence:
+    """Tell the breakers of a *severe* divergence, or only the log of another one."""
+
+    percent: Decimal
+    wrong_side: bool
+    severe: bool
+    why: str
+    kind: Literal["tell_divergence"] = field(default="tell_divergence", kw_only=True)
+
+
+#: What is told to the books of the run; everything else is an order, or needs no telling.
+BookAction = Annotated[Correct | TellDivergence, Field(discriminator="kind")]
+
+
 class AlertLevel(StrEnum):
     """How loudly to say it."""
 
@@ -221,4 +285,7 @@ class Alert:
     kind: Literal["alert"] = field(default="alert", kw_only=True)
 
 
-GridAction = Annotated[Cancel | LookUp | Resync | Place | Alert, Field(discriminator="kind")]
+GridAction = Annotated[
+    Cancel | LookUp | Resync | Place | Alert | Correct | TellDivergence,
+    Field(discriminator="kind"),
+]

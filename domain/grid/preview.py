@@ -4,7 +4,7 @@ The preview runs the very engine: what it shows is what `step` would place.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from domain.grid.events import (
     Place,
     PriceMoved,
     Reported,
+    ResumeAsked,
     Resynced,
 )
 from domain.grid.state import GridState, Phase, begin
@@ -66,6 +67,20 @@ def preview(config: GridConfig, price: Price) -> Preview:
     Raises InvalidValueError if a round trip would not earn its fees.
     """
     check_profit(config, price)
+    return planned(config, price)
+
+
+def worst_case(config: GridConfig, price: Price) -> Preview:
+    """Return what *config* would place at *price*, or where its trigger lies.
+
+    Whether it earns anything is not asked.
+    """
+    triggered = replace(config, spec=config.spec.model_copy(update={"trigger_price": None}))
+    return planned(replace(triggered, trigger=None), config.trigger or price)
+
+
+def planned(config: GridConfig, price: Price) -> Preview:
+    """Return what *config* would place at *price*, whether or not it earns anything."""
     state = begin(config, "0" * 8)
     events = (FeedChanged(live=True, at=_EPOCH), Resynced((), _EPOCH), PriceMoved(price, _EPOCH))
     return _run(state, events, config, price)
@@ -77,7 +92,26 @@ def preview_change(state: GridState, events: tuple[GridEvent, ...], price: Price
     for event in events:
         changed = step(changed, event).state
     check_profit(changed.config, price)
+    return planned_change(state, events, price)
+
+
+def planned_change(state: GridState, events: tuple[GridEvent, ...], price: Price) -> Preview:
+    """As `preview_change`, whether or not it earns anything."""
+    changed = state
+    for event in events:
+        changed = step(changed, event).state
     return _run(state, events, changed.config, price)
+
+
+def needs_to_go_on(state: GridState, now: datetime) -> dict[str, Decimal] | None:
+    """Return what *state* would open if it were resumed, by asset, beside what rests already.
+
+    None: it has seen no price yet, so it needs as much as from scratch.
+    """
+    if state.price is None:
+        return None
+    capital = planned_change(state, (ResumeAsked(now),), state.price).capital
+    return {state.config.instrument.quote: capital} if capital else {}
 
 
 def _run(

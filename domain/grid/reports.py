@@ -29,10 +29,11 @@ class Applied:
 def apply(state: GridState, report: OrderReport, *, fresh: bool = False) -> Applied:
     """Return *state* after *report*. `fresh` says that the venue was asked just now.
 
-    A report of somebody else's order changes nothing.
+    A report of somebody else's order changes nothing, nor does one of the emergency exit that took
+    over what the run held.
     """
     key = decode(report.client_id)
-    if key is None or key.run_tag != state.tag:
+    if key is None or key.run_tag != state.tag or key.purpose.leaves:
         return Applied(state)
     if state.closing is not None and state.closing.client_id == report.client_id:
         return _apply_to_close(state, state.closing, report)
@@ -51,6 +52,10 @@ def apply(state: GridState, report: OrderReport, *, fresh: bool = False) -> Appl
 def _apply_to_slot(
     state: GridState, slot: Slot, order: WorkingOrder, report: OrderReport, *, fresh: bool
 ) -> Applied:
+    if fresh and _is_cut(order, report):
+        order = replace(order, quantity=report.quantity)
+        slot = replace(slot, order=order)
+        state = _with_slot(state, slot)
     if not order.is_news(report):
         if not _shows_alive(order, report, fresh=fresh):
             return Applied(state)
@@ -69,6 +74,11 @@ def _apply_to_slot(
         totals = replace(totals, cycles=totals.cycles + 1)
     state = remember(replace(state, totals=totals), slot, after)
     return Applied(_with_slot(state, slot), freed=(slot,) if emptied else ())
+
+
+def _is_cut(order: WorkingOrder, report: OrderReport) -> bool:
+    """Return whether the venue has cut an exit: some do when the position shrinks under it."""
+    return not order.entry and report.status.working and report.quantity < order.quantity
 
 
 def _shows_alive(order: WorkingOrder, report: OrderReport, *, fresh: bool) -> bool:
@@ -116,7 +126,8 @@ def _apply_late(
     state = replace(state, closed=memory)
     if known.key == WHOLE_RUN or state.residue is not None:  # the slots were merged already
         holding, totals = _book(state, state.residue or EMPTY, order, report)
-        return Applied(replace(state, totals=totals, residue=holding), strays=strays)
+        state = replace(state, totals=totals, residue=holding, close_refused=0)
+        return Applied(state, strays=strays)
     slot = state.slots.get(known.key) or _remembered_slot(state, known)
     holding, totals = _book(state, slot.holding, order, report)
     slot = replace(slot, holding=holding)
@@ -164,7 +175,7 @@ def _apply_to_close(state: GridState, order: WorkingOrder, report: OrderReport) 
             return Applied(state)
         return Applied(replace(state, closing=_alive(order)))
     holding, totals = _book(state, state.residue or EMPTY, order, report)
-    state = replace(state, residue=holding, totals=totals)
+    state = replace(state, residue=holding, totals=totals, close_refused=0)
     after = order.after(report)
     if after.rank < CLOSED_RANK:
         return Applied(replace(state, closing=after))

@@ -7,6 +7,7 @@ so that a partial fill is simply a fact (decision D3).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -124,6 +125,8 @@ class Slot:
     refusals: int = 0
     blocked: bool = False
     best: Price | None = None
+    #: When its entry was first seen to rest, by our clock; only where entries may become too old.
+    since: datetime | None = None
 
     @property
     def entering(self) -> bool:
@@ -157,7 +160,8 @@ class Slot:
 
     def closes(self) -> "Slot":
         """Return the slot without its order, which is over."""
-        return replace(self, state=transition(self.state, SlotEvent.CLOSED), order=None)
+        state = transition(self.state, SlotEvent.CLOSED)
+        return replace(self, state=state, order=None, since=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from domain.risk.cleanup import CleanupSpec
 from domain.written import Exact, Positive, Written, read
 
 Window = Annotated[int, Field(ge=1, le=200)]
@@ -138,8 +139,12 @@ class GridSpec(Written):
     shared: bool = False
     """Others trade this perpetual on the same account too, so exits go without reduce-only."""
     order_budget: Annotated[int, Field(ge=1, le=500)] = 100
+    cleanup: CleanupSpec | None = None
+    """Cancel entries when too many orders rest, or too old ones."""
     reconcile_every: Annotated[int, Field(ge=5, le=3600)] = 60
     """Seconds between two comparisons with the venue."""
+    dead_man_seconds: Annotated[int, Field(ge=10, le=120)] | None = None
+    """The venue cancels the orders when it has not heard of the run for so long; None: never."""
 
     @model_validator(mode="after")
     def _one_spacing(self) -> Self:

@@ -6,11 +6,13 @@ argument of a continued workflow, the payload of a checkpoint, and what the test
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from domain.grid.config import GridConfig
+from domain.grid.events import Correct
 from domain.grid.lattice import Lattice
 from domain.grid.slot import ClosedOrder, Slot, WorkingOrder
 from domain.grid.spec import StopMode
@@ -52,6 +54,21 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A comparison of positions that did not agree. What a second one confirms is acted upon.
+
+    `expected` and `found` are base; `fills` is how many fills the run knew of.
+    """
+
+    expected: Decimal
+    found: Decimal
+    fills: int
+    #: When the venue was asked, by our clock.
+    since: datetime
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GridState:
     """A grid run between two events."""
 
@@ -79,13 +96,27 @@ class GridState:
     halted_why: str = ""
     stop_mode: StopMode | None = None
     stop_why: str = ""
+    #: An emergency exit gives back what is held; the run only cancels its orders.
+    handed_over: bool = False
     #: What is left to trade back while closing, merged from all slots, and the order that does it.
     residue: Holding | None = None
     closing: WorkingOrder | None = None
     #: A refused close is tried again when time passes, not at once.
     close_blocked: bool = False
+    #: How often in a row the venue found a close invalid.
+    close_refused: int = 0
     closed: tuple[ClosedOrder, ...] = ()
     totals: Totals = Totals()
+    #: Levels in ticks whose entries were cleaned away: they rest until the center moves.
+    cleaned: tuple[int, ...] = ()
+    #: The position is not as believed, or was not at the last look.
+    doubt: Doubt | None = None
+    #: By how much the position at the venue was last told to people to be none of the run's.
+    told_apart: Decimal = ZERO
+    #: A correction that is decided, and perhaps in the ledger already.
+    correcting: Correct | None = None
+    #: Of the last correction that took effect.
+    corrected_at: datetime | None = None
 
     @property
     def finished(self) -> bool:

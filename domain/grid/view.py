@@ -8,6 +8,7 @@ from domain.grid.slot import Slot, WorkingOrder
 from domain.grid.state import GridState
 from domain.grid.watch import ENDLESS, watch
 from domain.money import EXACT, ZERO, Price, add
+from domain.order_ids import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +176,9 @@ def _band(state: GridState) -> tuple[Decimal | None, Decimal | None]:
 
 def _text(value: Decimal) -> str:
     return f"{value:f}" if value else "·"
+
+
+def exits(state: GridState) -> int:
+    """Return how many orders of *state* wait to give back what it holds."""
+    keys = [decode(order.client_id) for order in state.working()]
+    return sum(key is not None and not key.purpose.is_entry for key in keys)

@@ -30,6 +30,8 @@ class Watch:
     #: Set where the interval follows the volatility; `least` is its floor in ticks.
     adaptive: Adaptive | None = None
     least: int = 0
+    #: Seconds after which the venue cancels the orders if it does not hear of the run.
+    dead_man: int | None = None
 
     def band(self) -> tuple[int, int] | None:
         """Return the lowest and highest quiet tick; None when any price matters."""
@@ -83,6 +85,11 @@ ENDLESS: Final = 2**62
 
 def watch(state: GridState) -> Watch:
     """Return what *state* waits for."""
+    watched = _watched(state)
+    return replace(watched, dead_man=state.config.spec.dead_man_seconds)
+
+
+def _watched(state: GridState) -> Watch:
     symbol = state.config.symbol
     if state.phase in (Phase.STOPPING, Phase.FINISHED):
         return Watch(symbol, idle=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.money import EXACT, add
+from domain.money import EXACT, ZERO, add
 from domain.risk.limits import Limits, LimitsSpec, Reservation
 from domain.risk.scope import OVERALL, Scope, ScopeKind
 
@@ -102,8 +102,10 @@ def _refusal(scope: Scope, rule: _Rule, asked: Reservation) -> str | None:
     taken, more = add(*map(rule.amount, rule.beside)), rule.amount(asked)
     if add(taken, more) <= rule.limit:
         return None
+    room = EXACT.subtract(rule.limit, taken)
     by = f" by {', '.join(one.run_id for one in rule.beside)}" if rule.beside else ""
     return (
         f"{scope}: {rule.name} is limited to {rule.limit} {rule.unit}, {taken} are taken{by} and "
-        f"{asked.run_id} asks for {more}; ask for less, stop another run, or raise the limit"
+        f"{asked.run_id} asks for {more}; there is room for {max(room, ZERO)}: ask for less, stop "
+        "another run, or raise the limit"
     )

@@ -43,6 +43,8 @@ class Belief:
         key = decode(report.client_id)
         if key is None or key.run_tag != self.tag or self.known(report.client_id) is not None:
             return False
+        if key.purpose.leaves:  # of an emergency exit, which keeps its own count
+            return False
         return key.generation > self.generation or key.generation in self.unseen
 
     def untold(self, report: OrderReport) -> Decimal:

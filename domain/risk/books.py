@@ -57,24 +57,57 @@ class AccountBooks:
     measured_at: datetime
     ended: Decimal = ZERO
     open: Mapping[str, Decimal] = field(default_factory=dict)
+    #: The most they were ever worth; None: the base.
+    peak: Decimal | None = None
+    #: What of each run moves with the market: its size, whichever side it is on.
+    exposed: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def exposure(self) -> Decimal:
+        """What moves with the market, sizes added up: what is long somewhere hedges nothing."""
+        return add(*self.exposed.values())
 
     @property
     def equity(self) -> Decimal:
         return add(self.base, self.ended, *self.open.values())
 
+    @property
+    def fallen(self) -> Decimal | None:
+        """How far the equity is below its peak, in percent; None if there was nothing."""
+        peak = self.base if self.peak is None else self.peak
+        if peak <= 0:
+            return None
+        lost = max(EXACT.subtract(peak, self.equity), ZERO)
+        return EXACT.divide(EXACT.multiply(lost, Decimal(100)), peak)
+
     def over(self, now: datetime, window: timedelta) -> bool:
         """Return whether nothing in them bears on now: what comes may begin with other money."""
         return not self.open and now - self.measured_at > window
 
-    def after(self, run_id: str, brought: Decimal, at: datetime) -> "AccountBooks":
-        """Return the books now that a run has *brought* so much."""
-        return replace(self, open={**self.open, run_id: brought}, measured_at=at)
+    def after(
+        self, run_id: str, brought: Decimal, at: datetime, exposed: Decimal = ZERO
+    ) -> "AccountBooks":
+        """Return the books now that a run has *brought* so much, and has so much *exposed*."""
+        books = replace(
+            self,
+            open={**self.open, run_id: brought},
+            exposed={**self.exposed, run_id: exposed},
+            measured_at=at,
+        )
+        before = self.base if self.peak is None else self.peak
+        return replace(books, peak=max(before, books.equity))
 
     def without(self, run_id: str) -> "AccountBooks":
         """Return the books without a run that has ended; what it brought stays."""
         others = {name: amount for name, amount in self.open.items() if name != run_id}
+        exposed = {name: amount for name, amount in self.exposed.items() if name != run_id}
         ended = add(self.ended, self.open.get(run_id, ZERO))
-        return replace(self, open=others, ended=ended)
+        return replace(self, open=others, exposed=exposed, ended=ended)
+
+
+def exposure(account: RunAccount, mark: Price) -> Decimal:
+    """Return what of a run moves with the market, at *mark*: never negative."""
+    return abs(EXACT.multiply(account.base, account.instrument.price_of(mark)))
 
 
 def brought(account: RunAccount, mark: Price) -> Decimal:

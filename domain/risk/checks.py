@@ -45,7 +45,8 @@ def checks_of(spec: PreflightSpec, facts: AccountFacts) -> list[Check]:
     """Return every check of one account."""
     checks = _balances(spec, facts)
     if facts.instrument.kind is MarketKind.PERPETUAL:
-        checks += [_leverage(spec, facts), _position_mode(facts), _foreign_position(facts)]
+        checks += [_leverage(spec, facts), _position_mode(facts)]
+        checks += [_sharing(facts), _foreign_position(facts)]
     checks += [_fees(spec, facts), _profit(facts)]
     checks += [_stream(facts, name) for name in dict.fromkeys((*STREAMS, *sorted(facts.streams)))]
     return [*checks, _clock(spec, facts), _price(spec, facts), _foreign_orders(facts)]
@@ -61,31 +62,31 @@ def _balances(spec: PreflightSpec, facts: AccountFacts) -> list[Check]:
 
 
 def _balance(spec: PreflightSpec, facts: AccountFacts, asset: str, need: Decimal) -> Check:
-    wanted = f"The orders need {need} {asset}."
+    wanted = f"The orders need {_plain(need)} {asset}."
     if facts.instrument.kind is MarketKind.PERPETUAL:
         if not facts.leverage:
             return _unknown(facts, "balance", "the leverage that the margin depends on", wanted)
         carried = EXACT.multiply(facts.leverage, EXACT.subtract(Decimal(1), spec.margin_buffer))
         margin = EXACT.divide(need, carried).quantize(_PLACES, ROUND_CEILING, EXACT)
         wanted = (
-            f"Orders for {need} {asset} need a margin of {margin} at leverage {facts.leverage} "
-            f"with a buffer of {spec.margin_buffer}."
+            f"Orders for {_plain(need)} {asset} need a margin of {_plain(margin)} at leverage "
+            f"{_plain(facts.leverage)} with a buffer of {_plain(spec.margin_buffer)}."
         )
         need = margin
     if facts.balances is None:
         return _unknown(facts, "balance", f"the balance of {asset}", wanted)
     free = next((one.free for one in facts.balances if one.asset == asset), ZERO)
-    fix = f"Transfer {need - free} {asset} to {facts.account}, or use a smaller amount."
-    found = f"{free} {asset} are free."
+    fix = f"Transfer {_plain(need - free)} {asset} to {facts.account}, or use a smaller amount."
+    found = f"{_plain(free)} {asset} are free."
     return _check(facts, "balance", found, wanted, fix, ok=free >= need, overridable=True)
 
 
 def _leverage(spec: PreflightSpec, facts: AccountFacts) -> Check:
-    wanted = f"The leverage is at most {spec.max_leverage}."
+    wanted = f"The leverage is at most {_plain(spec.max_leverage)}."
     if facts.leverage is None:
         return _unknown(facts, "leverage", "the leverage", wanted)
     fix = f"Lower the leverage of {facts.instrument.symbol} at the venue."
-    found = f"The leverage is {facts.leverage}."
+    found = f"The leverage is {_plain(facts.leverage)}."
     return _check(facts, "leverage", found, wanted, fix, ok=facts.leverage <= spec.max_leverage)
 
 
@@ -114,7 +115,9 @@ def _profit(facts: AccountFacts) -> Check:
     if facts.cycle_profit is None:
         return _unknown(facts, "profit", "what a round trip earns", wanted)
     fix = "Choose levels that are farther apart."
-    found = f"A round trip earns {facts.cycle_profit} {facts.instrument.quote} after its fees."
+    found = (
+        f"A round trip earns {_plain(facts.cycle_profit)} {facts.instrument.quote} after its fees."
+    )
     return _check(facts, "profit", found, wanted, fix, ok=facts.cycle_profit > 0)
 
 
@@ -153,7 +156,7 @@ def _foreign_orders(facts: AccountFacts) -> Check:
     wanted = f"Nobody else has orders in {facts.instrument.symbol}."
     if facts.foreign_orders is None:
         return _unknown(facts, "foreign_orders", "the open orders", wanted)
-    found = f"{facts.foreign_orders} orders in {facts.instrument.symbol} are not ours."
+    found = f"{facts.foreign_orders} orders in {facts.instrument.symbol} are of no run."
     fix = "Cancel them, or set shared: true."
     ok = not facts.foreign_orders
     return _check(
@@ -161,11 +164,28 @@ def _foreign_orders(facts: AccountFacts) -> Check:
     )
 
 
+def _sharing(facts: AccountFacts) -> Check:
+    """Let no runs meet that do not know of each other, for the venue nets what they do.
+
+    Exits that may only reduce the net would be refused while another run holds the opposite.
+    """
+    where = f"{facts.instrument.symbol} on account {facts.account}"
+    wanted = f"No other run trades {where}, or all of them share it."
+    if facts.rivals is None:
+        return _unknown(facts, "sharing", "which runs there are", wanted)
+    if not facts.rivals:
+        return Check(facts.account, "sharing", Outcome.OK, "No run is in the way.", wanted)
+    names = " and ".join(facts.rivals)
+    found = f"{where} is traded by run {names} already."
+    fix = "Stop that one first, or set shared: true in all; exits then go without reduce-only."
+    return _check(facts, "sharing", found, wanted, fix, ok=False)
+
+
 def _foreign_position(facts: AccountFacts) -> Check:
     wanted = f"No position in {facts.instrument.symbol} is anybody else's."
     if facts.foreign_lots is None:
         return _unknown(facts, "foreign_position", "the position", wanted)
-    amount = EXACT.multiply(Decimal(facts.foreign_lots), facts.instrument.lot_size)
+    amount = _plain(EXACT.multiply(Decimal(facts.foreign_lots), facts.instrument.lot_size))
     found = f"A position of {amount} {facts.instrument.base} is managed by no run."
     fix = "Close it, or set shared: true, and exits go without reduce-only."
     ok = not facts.foreign_lots
@@ -190,6 +210,12 @@ def _check(
 
 
 def _unknown(facts: AccountFacts, name: str, what: str, wanted: str) -> Check:
-    found = f"It could not be found out: {what}."
+    why = facts.obstacles.get(name)
+    found = f"It could not be found out: {what}{f' ({why})' if why else ''}."
     fix = "See that the venue answers and that the key may read, then try again."
     return Check(facts.account, name, Outcome.UNKNOWN, found, wanted, fix)
+
+
+def _plain(value: Decimal) -> str:
+    """Return *value* without exponent and trailing zeros."""
+    return f"{value.normalize(EXACT):f}"

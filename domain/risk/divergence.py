@@ -7,6 +7,17 @@ The earlier system divided by what the venue shows, or by 0.0001 if that was not
 the better measure: it is the same from either side, needs no invented number, and says how much of
 what is really at risk is unexplained, from 0 to 100 %. A position on the wrong side is beyond any
 percentage: always severe (rows RC-06 and RC-07).
+
+Only what the run holds is judged, for only that it can put right (decision 0011):
+
+| market | what of the position is the run's |
+|---|---|
+| perpetual, the run's alone | all of it |
+| perpetual, shared | what is left when that of others is taken off |
+| spot, the run's alone | what it holds, as far as that is there: the rest is its owner's to move |
+| spot, shared with other runs | what is left when that of others is taken off |
+
+What differs where others trade too is never corrected: nobody can tell whose it is.
 """
 
 from collections.abc import Iterable
@@ -17,7 +28,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.grid.slot import WorkingOrder
-from domain.money import EXACT, ZERO, Instrument, add
+from domain.money import EXACT, ZERO, Instrument, MarketKind, add
 from domain.orders import Side
 from domain.risk.breaker_events import Diverged
 
@@ -30,8 +41,23 @@ class Agreement(StrEnum):
 
     MATCH = "match"
     CORRECT = "correct"  # small: put into the ledger as a correction
+    REPORT = "report"  # told to people: nobody can say whose it is, or it is none of the run's
     SEVERE = "severe"  # opens the breaker
-    UNSETTLED = "unsettled"  # orders whose outcome is not known come first, then look again
+    UNSETTLED = "unsettled"  # what is not known yet comes first, then look again
+
+
+@dataclass(frozen=True, slots=True)
+class PositionShown:
+    """What a venue shows of a position, and what of it is not the run's. Amounts in base."""
+
+    #: Signed: the position of a perpetual; on spot all that the account owns of the asset.
+    found: Decimal
+    #: Signed: what others hold of it, and what was there before the run; None: nobody can tell now.
+    others: Decimal | None = ZERO
+    #: Others trade it too.
+    shared: bool = False
+    #: From so many percent on it is severe.
+    severe_percent: Decimal = Decimal(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +90,79 @@ def divergence(found: Decimal, expected: Decimal) -> Decimal:
     return EXACT.divide(EXACT.multiply(apart, _HUNDRED), larger)
 
 
-def compare(
+def judge(
     instrument: Instrument,
-    expected: Decimal,
-    found: Decimal,
-    unsettled: Iterable[WorkingOrder],
-    severe_percent: Decimal,
+    held: Decimal,
+    shown: PositionShown,
+    unsettled: Iterable[WorkingOrder] = (),
 ) -> PositionVerdict:
-    """Return what to make of *found*, given the orders whose outcome is not known yet."""
+    """Return what to make of what is *shown* to a run that believes to hold *held*, in base.
+
+    *unsettled* are its orders whose outcome is not known yet.
+    """
+    if shown.others is None and (shown.shared or instrument.kind is MarketKind.PERPETUAL):
+        return _untold(instrument, held, shown)
     doubtful = tuple(unsettled)
-    percent = divergence(found, expected)
-    wrong_side = EXACT.multiply(found, expected) < 0
-    apart = EXACT.subtract(found, expected)
+    mine = _mine(instrument, held, shown)
+    percent, wrong_side = divergence(mine, held), EXACT.multiply(mine, held) < 0
+    apart = EXACT.subtract(mine, held)
     agreement = _agreement(instrument, apart, doubtful)
     if agreement is None:
-        severe = wrong_side or percent >= severe_percent
-        small = Agreement.UNSETTLED if doubtful else Agreement.CORRECT
-        agreement = Agreement.SEVERE if severe else small
+        severe = wrong_side or percent >= shown.severe_percent
+        agreement = Agreement.SEVERE if severe else _small(shown, doubtful)
+    expected = add(held, _others(held, shown))
+    if agreement is Agreement.MATCH and _differ(instrument, expected, shown.found):
+        agreement = Agreement.REPORT  # the run's is there; what is not the run's has changed
     lots = EXACT.divide(apart, instrument.lot_size).to_integral_value(ROUND_DOWN, EXACT)
     correction = int(lots) if agreement is Agreement.CORRECT else 0
-    told = f"expected {expected} {instrument.base}, found {found}: {_words(percent, wrong_side)}"
-    why = f"{told}, {_CONSEQUENCES[agreement]}"
+    told = f"expected {expected} {instrument.base}, found {shown.found}"
+    why = f"{told}: {_words(percent, wrong_side)}, {_CONSEQUENCES[agreement]}"
     return PositionVerdict(
-        instrument.symbol, expected, found, percent, wrong_side, agreement, why, correction
+        instrument.symbol, expected, shown.found, percent, wrong_side, agreement, why, correction
     )
+
+
+def _untold(instrument: Instrument, held: Decimal, shown: PositionShown) -> PositionVerdict:
+    why = f"the run holds {held} {instrument.base}; what others hold is not known just now"
+    return PositionVerdict(
+        instrument.symbol,
+        held,
+        shown.found,
+        ZERO,
+        wrong_side=False,
+        agreement=Agreement.UNSETTLED,
+        why=why,
+    )
+
+
+def _mine(instrument: Instrument, held: Decimal, shown: PositionShown) -> Decimal:
+    """Return what of what was found is the run's."""
+    if instrument.kind is MarketKind.SPOT and not shown.shared:
+        return min(shown.found, held)
+    return EXACT.subtract(shown.found, _others(held, shown))
+
+
+def _others(held: Decimal, shown: PositionShown) -> Decimal:
+    """Return what others hold; where that was never recorded, all that the run does not."""
+    if shown.others is not None:
+        return shown.others
+    return max(ZERO, EXACT.subtract(shown.found, held))
+
+
+def _small(shown: PositionShown, doubtful: tuple[WorkingOrder, ...]) -> Agreement:
+    if doubtful:
+        return Agreement.UNSETTLED
+    return Agreement.REPORT if shown.shared else Agreement.CORRECT
+
+
+def _differ(instrument: Instrument, one: Decimal, other: Decimal) -> bool:
+    return abs(EXACT.subtract(one, other)) >= instrument.lot_size
 
 
 _CONSEQUENCES: Final = {
     Agreement.MATCH: "they agree",
     Agreement.CORRECT: "corrected in the ledger",
+    Agreement.REPORT: "nobody can say whose that is: nothing is done about it",
     Agreement.SEVERE: "too much to be corrected: the breaker opens",
     Agreement.UNSETTLED: "orders of unknown outcome are settled first",
 }

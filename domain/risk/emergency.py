@@ -3,7 +3,8 @@
     distance  = (mark - liquidation) / mark   of a long position
               = (liquidation - mark) / mark   of a short one
     health    = 1 - 1 / ratio, where the venue tells adjusted equity / maintenance margin
-              = 1 - share, where it tells maintenance margin / equity;   clamped to 0 .. 1
+              = 1 - share, where it tells maintenance margin / equity, or both of them
+                       clamped to 0 .. 1; 0 without any equity; 1 where no margin is needed
 
 (requirements 3.5, rows R-32 and R-33.) A distance below its limit or a health below 0.5 means to
 exit, a health below 0.7 to reduce. What is unknown starts nothing: it halts openings elsewhere.
@@ -29,12 +30,14 @@ Share = Annotated[Exact, Field(gt=0, lt=1)]
 class EmergencySpec(Written):
     """When to leave and how, as a person writes it."""
 
+    enabled: bool = False
+    """Whether positions are looked at, and runs leave by themselves. A person can always ask."""
+    every: Annotated[int, Field(ge=1, le=3600)] = 10
+    """Seconds between two looks at positions and health."""
     liquidation_distance: Share = Decimal("0.1")
     """Exit when the mark price is nearer to the liquidation price than this share of it."""
     health_exit: Share = Decimal("0.5")
     health_reduce: Share = Decimal("0.7")
-    reduce_share: Share = Decimal("0.5")
-    """How much of the position is given back to get healthier."""
     drawdown_percent: Annotated[Exact, Field(gt=0, le=100)] | None = None
     """Exit when the equity has fallen this far from its peak; None: the breaker is enough."""
     steps: Annotated[int, Field(ge=1, le=50)] = 3
@@ -113,8 +116,18 @@ def health_of_ratio(ratio: Decimal) -> Decimal:
 
 
 def health_of_share(share: Decimal) -> Decimal:
-    """Return the health for maintenance margin / equity (Bybit accountMMRate)."""
-    return _clamped(EXACT.subtract(_ONE, share))
+    """Return the health for maintenance margin / equity (Bybit accountMMRate).
+
+    A share below zero is that of an account which owes more than it has.
+    """
+    return _clamped(EXACT.subtract(_ONE, share)) if share >= 0 else ZERO
+
+
+def health_of_margin(maintenance: Decimal, equity: Decimal) -> Decimal:
+    """Return the health for the sums themselves (Binance futures, Gate), in one currency."""
+    if maintenance <= 0:
+        return _ONE
+    return health_of_share(EXACT.divide(maintenance, equity)) if equity > 0 else ZERO
 
 
 def _by_health(spec: EmergencySpec, health: Decimal | None) -> Alarm:

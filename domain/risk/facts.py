@@ -26,8 +26,8 @@ class PreflightSpec(Written):
     """Highest fee as a share of the notional; no fee and rebates are fine."""
     max_clock_skew: Annotated[int, Field(ge=1)] = 1000
     """Milliseconds that our clock and the venue's may differ."""
-    max_price_age: Annotated[int, Field(ge=1)] = 10
-    """Seconds."""
+    max_price_age: Annotated[int, Field(ge=1)] = 60
+    """Seconds since the last trade; a quiet market may need more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,16 @@ class AccountFacts:
     streams: Mapping[str, bool | None] = field(default_factory=dict)
     clock_skew: timedelta | None = None
     price_age: timedelta | None = None
-    #: Working orders on the symbol that no run of ours has sent.
+    #: Working orders on the symbol that are of no run of ours that goes on.
     foreign_orders: int | None = None
     #: Signed lots of a perpetual that no run of ours manages.
     foreign_lots: int | None = None
+    #: Other runs of ours on the symbol of a perpetual that would not share it, or that this one
+    #: would not share it with.
+    rivals: tuple[str, ...] | None = None
     #: What the least profitable round trip earns after its fees, in quote.
     cycle_profit: Decimal | None = None
     #: The run shares the symbol with others knowingly.
     shared: bool = False
+    #: Why facts are not known, by the name of a check.
+    obstacles: Mapping[str, str] = field(default_factory=dict)

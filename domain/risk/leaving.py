@@ -4,13 +4,14 @@
 
 Whatever the venue does (refuses, limits, disconnects, fills a part), each step asks anew when time
 passes. The size of a step is what is still open, never what was once meant to be closed (flaw D-8),
-its id has a generation of its own (flaw A-2), and a step whose outcome is unknown blocks the next
-until a look-up settles it: nothing is closed twice. What is still open is the *debt*, visible all
-the way. Only the venue's own word ends it, for fills of orders we gave up may still come.
+its id has a generation of its own (flaw A-2), counted for this way out alone, and a step whose
+outcome is unknown blocks the next until a look-up settles it: nothing is closed twice. What is
+still open is the *debt*, visible all the way, and told again as it ages. Only the venue's own word
+ends it, for fills of orders we gave up may still come.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, assert_never
@@ -40,7 +41,9 @@ from domain.risk.leaving_events import (
 
 #: Times that cancels are asked for before the position is closed without waiting for them.
 PATIENCE: Final = 3
-_WHOLE: Final = 0
+#: After so long a debt is told again, and then every hour.
+_TOLD_AFTER: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+_HOUR: Final = timedelta(hours=1)
 
 
 class Phase(StrEnum):
@@ -58,7 +61,7 @@ class Leaving:
     """A way out between two events."""
 
     instrument: Instrument
-    #: Stands in the ids of its orders; unique for one way out.
+    #: The tag of the run that is left: its orders belong to the run.
     tag: str
     why: str
     #: Signed lots still open, as far as we know.
@@ -66,8 +69,12 @@ class Leaving:
     begun_at: datetime
     #: The most lots of one step.
     stride: int
+    #: Which way out of the run it is, from 1; stands in the ids of its orders.
+    number: int = 1
     #: Signed lots to keep: 0 to leave altogether.
     target: int = 0
+    #: The venue may be told that an order only reduces: what it has is this run's alone.
+    reduce_only: bool = True
     phase: Phase = Phase.CANCELING
     #: The venue's last price for it.
     mark: Price | None = None
@@ -78,6 +85,8 @@ class Leaving:
     order: WorkingOrder | None = None
     #: Refused or unfilled: the next step waits until time passes.
     waiting: bool = False
+    #: How often people were told that it takes long.
+    told: int = 0
 
     @property
     def finished(self) -> bool:
@@ -102,21 +111,28 @@ class LeavingStep:
     actions: tuple[LeavingAction, ...] = ()
 
 
-def leave(
+def leave(  # noqa: PLR0913 - what to leave, and how
     instrument: Instrument,
     tag: str,
     lots: int,
     at: datetime,
     why: str,
     *,
+    number: int = 1,
     steps: int = 1,
     share: Decimal = Decimal(1),
+    alone: bool = True,
 ) -> LeavingStep:
-    """Begin to give back *share* of *lots* (signed) in *steps* orders of about the same size."""
+    """Begin to give back *share* of *lots* (signed) in *steps* orders of about the same size.
+
+    *number* counts the ways out of the run that *tag* is of. Not *alone*: others hold some of what
+    the venue shows, so no order may be told only to reduce it.
+    """
     keep = EXACT.multiply(Decimal(lots), EXACT.subtract(Decimal(1), share))
     target = int(keep.to_integral_value(context=EXACT))
     stride = max(-(-abs(lots - target) // steps), instrument.min_quantity.lots, 1)
-    state = Leaving(instrument, tag, why, lots, at, stride, target)
+    reduces = alone and instrument.kind is MarketKind.PERPETUAL
+    state = Leaving(instrument, tag, why, lots, at, stride, number, target, reduces)
     alert = Alert(AlertLevel.CRITICAL, f"leaving {instrument.symbol}: {why}")
     return LeavingStep(state, (alert, CancelAll(instrument.symbol)))
 
@@ -141,8 +157,8 @@ def step(state: Leaving, event: LeavingEvent) -> LeavingStep:
             if order is None or order.client_id != unknown.client_id:
                 return LeavingStep(state)
             return LeavingStep(replace(state, order=replace(order, unknown=True)))
-        case TimePassed():
-            return _time_passed(state)
+        case TimePassed(now):
+            return _told(_time_passed(state), now)
         case _:
             assert_never(event)
 
@@ -170,14 +186,14 @@ def _close(state: Leaving) -> LeavingStep:
         return _check(state)
     side = Side.SELL if state.debt > 0 else Side.BUY
     generation, quantity = state.generation + 1, _quantity(state)
-    purpose = Purpose.CLOSE_SELL if side is Side.SELL else Purpose.CLOSE_BUY
+    purpose = Purpose.LEAVE_SELL if side is Side.SELL else Purpose.LEAVE_BUY
     request = OrderRequest(
-        encode(OrderKey(state.tag, purpose, _WHOLE, generation)),
+        encode(OrderKey(state.tag, purpose, state.number, generation)),
         state.instrument.symbol,
         side,
         quantity,
         type=OrderType.MARKET,
-        reduce_only=state.instrument.kind is MarketKind.PERPETUAL,
+        reduce_only=state.reduce_only,
         entry=False,
     )
     order = WorkingOrder(request.client_id, side, None, quantity, entry=False)
@@ -196,13 +212,22 @@ def _reported(state: Leaving, report: OrderReport) -> LeavingStep:
     order = state.order
     if order is None or order.client_id != report.client_id or not order.is_news(report):
         return LeavingStep(state)
-    lots = state.lots + report.side.sign * (report.filled.lots - order.filled.lots)
+    lots = _less(state.lots, report.filled.lots - order.filled.lots)
     after = order.after(report)
     if after.rank < CLOSED_RANK:
         return LeavingStep(replace(state, lots=lots, order=after))
     waiting = not report.filled  # nobody was there to trade with
     state = replace(state, lots=lots, order=None, waiting=waiting)
     return LeavingStep(state) if waiting else _close(state)
+
+
+def _less(lots: int, filled: int) -> int:
+    """Return what is open after *filled* more, never the other side: what was seen may count them.
+
+    After a crash an order may be looked up that the position, as it was asked for last, is without.
+    """
+    left = max(abs(lots) - filled, 0)
+    return left if lots > 0 else -left
 
 
 def _refused(state: Leaving, refusal: Refusal) -> LeavingStep:
@@ -214,7 +239,8 @@ def _refused(state: Leaving, refusal: Refusal) -> LeavingStep:
         return _close(state)
     said = Alert(AlertLevel.ERROR, f"a closing order was refused: {refusal.message}")
     if refusal.reason is RefusalReason.INVALID:
-        if _is_tiny(state, order.quantity) and order.quantity.lots == abs(state.debt):
+        whole = order.quantity.lots == abs(state.debt)
+        if state.canceled and whole and _is_tiny(state, order.quantity):
             return LeavingStep(replace(state, phase=Phase.LEFT_OVER), (said,))
         state = replace(state, stride=_other_stride(state, order.quantity))
     checked = _check(replace(state, waiting=True))
@@ -247,3 +273,26 @@ def _time_passed(state: Leaving) -> LeavingStep:
         return LeavingStep(state, tuple(actions))
     checked = _check(state)
     return LeavingStep(checked.state, (*actions, *checked.actions))
+
+
+def _told(done: LeavingStep, now: datetime) -> LeavingStep:
+    """Tell people of a debt that ages."""
+    state, age = done.state, now - done.state.begun_at
+    if not state.debt or age < _tell_after(state.told):
+        return done
+    told = state.told
+    while age >= _tell_after(told):
+        told += 1
+    base = state.instrument.base_of(Quantity(abs(state.debt)))
+    what = f"{base} {state.instrument.base} of {state.instrument.symbol}"
+    alert = Alert(AlertLevel.CRITICAL, f"{what} is still to be closed after {_minutes(age)} min")
+    return LeavingStep(replace(state, told=told), (*done.actions, alert))
+
+
+def _tell_after(told: int) -> timedelta:
+    later = told - len(_TOLD_AFTER) + 1
+    return _TOLD_AFTER[told] if later <= 0 else later * _HOUR
+
+
+def _minutes(age: timedelta) -> int:
+    return age // timedelta(minutes=1)

@@ -9,7 +9,8 @@ Both at the prices of the orders (rows R-13 and AP-04). A trailing grid goes on 
 so it asks anew whenever it holds more.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated
 
@@ -37,6 +38,12 @@ class Limits(Written):
     exposure: Positive | None = None
     """Notional of everything, sizes added up."""
 
+    @property
+    def bind(self) -> bool:
+        """Whether anything is limited."""
+        kinds = (self.position, self.order, self.open_orders, self.leverage, self.exposure)
+        return any(kind is not None for kind in kinds)
+
 
 class LimitsSpec(Written):
     """The limits of everything, of each account by its name, and of any single run."""
@@ -50,6 +57,11 @@ class LimitsSpec(Written):
         if scope.kind is ScopeKind.OVERALL:
             return self.overall
         return self.run if scope.kind is ScopeKind.RUN else self.accounts.get(scope.name, Limits())
+
+    def bind(self, account: str) -> bool:
+        """Return whether anything limits the runs of *account*."""
+        scopes = (self.overall, self.accounts.get(account, Limits()), self.run)
+        return any(each.bind for each in scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,17 @@ class Reservation:
     largest_order: Decimal
     orders: int
     leverage: Decimal = Decimal(1)
+
+    def covering(self, other: "Reservation") -> "Reservation":
+        """Return what is enough for both of two reservations of one run."""
+        return replace(
+            self,
+            position=max(self.position, other.position),
+            exposure=max(self.exposure, other.exposure),
+            largest_order=max(self.largest_order, other.largest_order),
+            orders=max(self.orders, other.orders),
+            leverage=max(self.leverage, other.leverage),
+        )
 
     def within(self, other: "Reservation") -> bool:
         """Return whether this asks for no more than *other* of anything."""
@@ -94,16 +117,36 @@ def reserve(
     *held* is the signed notional of what it holds already, *exits* the orders that wait to give it
     back.
     """
-    buys = add(*(line.notional for line in preview.orders if line.side is Side.BUY))
-    sells = add(*(line.notional for line in preview.orders if line.side is Side.SELL))
+    entries = [(line.side, line.notional) for line in preview.orders]
+    of = Asker(run_id, account, preview.symbol, preview.quote, leverage)
+    return worst(of, entries, held=held, exits=exits)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The run that asks, and what its symbol counts in."""
+
+    run_id: str
+    account: str
+    symbol: str
+    quote: str
+    leverage: Decimal = Decimal(1)
+
+
+def worst(
+    of: Asker, entries: Sequence[tuple[Side, Decimal]], *, held: Decimal, exits: int
+) -> Reservation:
+    """Return the worst case of a run with *entries*, each with its notional, that all may fill."""
+    buys = add(*(notional for side, notional in entries if side is Side.BUY))
+    sells = add(*(notional for side, notional in entries if side is Side.SELL))
     return Reservation(
-        run_id,
-        account,
-        preview.symbol,
-        preview.quote,
+        of.run_id,
+        of.account,
+        of.symbol,
+        of.quote,
         max(abs(add(held, buys)), abs(EXACT.subtract(held, sells))),
         add(abs(held), buys, sells),
-        max((line.notional for line in preview.orders), default=ZERO),
-        len(preview.orders) + exits,
-        leverage,
+        max((notional for _, notional in entries), default=ZERO),
+        len(entries) + exits,
+        of.leverage,
     )

@@ -7,7 +7,7 @@ opened no earlier than the one it began with: a candle from before it proves not
 Missing data is neither calm nor storm: openings are halted, and the reason says what is missing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -56,6 +56,10 @@ class Verdict:
     readings: tuple[Reading, ...] = ()
     #: One sentence for each symbol that nothing can be said of.
     missing: tuple[str, ...] = ()
+    #: The opening of the newest candle when the storm began; None: there is no storm.
+    storm_since: datetime | None = None
+    #: The opening of the newest candle it was judged by; None: there was none.
+    newest: datetime | None = None
 
 
 def observe(state: MonitorState, candle: Candle) -> MonitorState:
@@ -69,18 +73,22 @@ def observe(state: MonitorState, candle: Candle) -> MonitorState:
     return _latched(replace(state, symbols={**state.symbols, candle.symbol: taken}))
 
 
-def judge(state: MonitorState, now: datetime) -> Verdict:
-    """Return whether openings are halted at *now*, and why."""
+def judge(state: MonitorState, now: datetime, lost: Sequence[str] = ()) -> Verdict:
+    """Return whether openings are halted at *now*, and why.
+
+    *lost* has a sentence for each symbol whose candles cannot be had, however fresh the last are.
+    """
     spec = state.spec
     if not spec.enabled:
         return Verdict(halted=False, why="the risk monitor is switched off", at=now)
     sentences = (missing(spec, name, state.symbols.get(name, _NONE), now) for name in spec.symbols)
-    holes = tuple(sentence for sentence in sentences if sentence)
+    holes = (*lost, *(sentence for sentence in sentences if sentence))
     said, storm = state.readings(), state.storm_since is not None
     reasons = [_storm_words(state, said)] if storm else []
     reasons += [f"no data is not calm: {'; '.join(holes)}"] if holes else []
     calm = f"calm: {len(_symbols(said))} of {len(spec.symbols)} symbols anomalous"
-    return Verdict(bool(reasons), ". ".join(reasons) or calm, now, storm, said, holes)
+    why = ". ".join(reasons) or calm
+    return Verdict(bool(reasons), why, now, storm, said, holes, state.storm_since, state.newest)
 
 
 def reset(state: MonitorState) -> MonitorState:
@@ -88,7 +96,28 @@ def reset(state: MonitorState) -> MonitorState:
 
     A later candle begins a storm again.
     """
-    return replace(state, storm_since=None, pardoned=state.newest)
+    upto = state.newest or state.storm_since
+    return state if upto is None else pardon(state, upto)
+
+
+def pardon(state: MonitorState, upto: datetime) -> MonitorState:
+    """Return *state* after a person has judged the candles that opened up to *upto*.
+
+    A storm that began with one of them is over; safe to repeat.
+    """
+    if state.pardoned is not None and upto <= state.pardoned:
+        return state
+    over = state.storm_since is not None and state.storm_since <= upto
+    return replace(state, storm_since=None if over else state.storm_since, pardoned=upto)
+
+
+def resumed(spec: MonitorSpec, said: Verdict | None, pardoned: datetime | None) -> MonitorState:
+    """Return what to go on with after a restart: the storm of the last verdict, if it is still on.
+
+    The candles have to be fetched again; they end the storm by the rule, and nothing else does.
+    """
+    state = MonitorState(spec, storm_since=said.storm_since if said else None)
+    return state if pardoned is None else pardon(state, pardoned)
 
 
 def _latched(state: MonitorState) -> MonitorState:

@@ -131,6 +131,8 @@ def missing(spec: MonitorSpec, symbol: str, known: SymbolCandles, now: datetime)
         return (
             f"{symbol} misses {spec.window - there} of the {spec.window} candles before {last:%T}"
         )
+    if not any(one.volume.lots for one in known.closed):
+        return f"{symbol} has no volume in {len(known.closed)} candles: its feed tells none"
     return ""
 
 

@@ -10,6 +10,7 @@
 | not believed, of a generation we have not seen | adopt: sent by us, the memory was lost |
 | not believed, ours, and still live | cancel: a stray |
 | of another run of this account | keep |
+| of a run that nobody here knows | report: what is left of a lost ledger may be needed yet |
 | anybody else's | report; cancel if the account is exclusive (decision D8) |
 
 The plan is a value, so it can be shown before it is carried out. It is the engine's reducer that
@@ -28,7 +29,7 @@ from domain.money import EXACT, ZERO, Instrument, MarketKind, add
 from domain.order_ids import decode
 from domain.orders import OrderReport, OrderStatus
 from domain.risk.belief import Belief
-from domain.risk.divergence import PositionVerdict, compare
+from domain.risk.divergence import PositionShown, PositionVerdict, judge
 
 
 class Move(StrEnum):
@@ -78,7 +79,9 @@ class Circumstances:
     #: Tags of the other runs of the account.
     siblings: frozenset[str] = frozenset()
     #: Signed base in the symbol that is not this run's: other runs', or on spot what was there.
-    others_held: Decimal = ZERO
+    others_held: Decimal | None = ZERO
+    #: Others trade the symbol too.
+    shared: bool = False
     severe_percent: Decimal = Decimal(5)
 
 
@@ -91,16 +94,19 @@ def reconcile(belief: Belief, view: AccountView, known: Circumstances) -> Plan:
     believed = {order.client_id for order in belief.working}
     strangers = (report for report in reports if report.client_id not in believed)
     unsettled = [order for order, report in pairs if report is None]
-    expected = add(belief.held, known.others_held, *(belief.untold(one) for one in reports))
-    found = _found(belief.instrument, view)
+    held = add(belief.held, *(belief.untold(one) for one in reports))
+    position = PositionShown(
+        found(belief.instrument, view), known.others_held, known.shared, known.severe_percent
+    )
     return Plan(
         view.at,
         (*verdicts, *_unbelieved(belief, strangers, known)),
-        compare(belief.instrument, expected, found, unsettled, known.severe_percent),
+        judge(belief.instrument, held, position, unsettled),
     )
 
 
-def _found(instrument: Instrument, view: AccountView) -> Decimal:
+def found(instrument: Instrument, view: AccountView) -> Decimal:
+    """Return what *view* shows of an instrument in base: on spot all that the account owns."""
     if instrument.kind is MarketKind.SPOT:
         return add(*(one.total for one in view.balances if one.asset == instrument.base))
     lots = sum(one.lots for one in view.positions if one.symbol == instrument.symbol)
@@ -163,7 +169,8 @@ def _of_others(_: Belief, report: OrderReport, known: Circumstances) -> tuple[Mo
     key = decode(report.client_id)
     if key is not None and key.run_tag in known.siblings:
         return Move.KEEP, f"of another run of this account ({key.run_tag})"
-    whose = f"of run {key.run_tag}, which is not known here" if key else "not ours"
+    if key is not None:
+        return Move.REPORT, f"of run {key.run_tag}, which is not known here; left alone"
     if known.exclusive:
-        return Move.CANCEL, f"{whose}; the account is exclusive"
-    return Move.REPORT, f"{whose}; left alone, since the account is not exclusive"
+        return Move.CANCEL, "not ours; the account is exclusive"
+    return Move.REPORT, "not ours; left alone, since the account is not exclusive"

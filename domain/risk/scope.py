@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from domain.errors import InvalidValueError
+
 
 class ScopeKind(StrEnum):
     """How far it reaches, from the narrowest to the widest."""
@@ -25,6 +27,20 @@ class Scope:
 
 
 OVERALL: Final = Scope(ScopeKind.OVERALL)
+
+
+def parse_scope(text: str) -> Scope:
+    """Return the scope that *text* names as `str` of it does, such as `account main`.
+
+    Raises InvalidValueError with what there is.
+    """
+    kind, _, name = text.strip().partition(" ")
+    known = kind in {each.value for each in ScopeKind}
+    if not known or (kind == ScopeKind.OVERALL) == bool(name.strip()):
+        raise InvalidValueError(
+            f'scope must be "overall", "account NAME" or "run NAME", was "{text}"'
+        )
+    return Scope(ScopeKind(kind), name.strip())
 
 
 def scopes(run_id: str, account: str) -> tuple[Scope, Scope, Scope]:

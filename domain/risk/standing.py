@@ -48,7 +48,8 @@ def standing(
     run = Scope(ScopeKind.RUN, run_id)
     if view is None:
         return Standing(halted=True, why="the state of risk is not known", scope=OVERALL)
-    reasons = [(OVERALL, why) for why in _guard(view.guard, now, valid_for)]
+    said = guard_halts(view.guard, now, valid_for)
+    reasons = [(OVERALL, said)] if said else []
     known = {breaker.scope: breaker for breaker in view.breakers}
     for scope in scopes(run_id, account):
         reasons += [(scope, why) for why in _breaker(known.get(scope), scope)]
@@ -62,12 +63,13 @@ def standing(
     return Standing(halted=False, why="clear", scope=run)
 
 
-def _guard(guard: Verdict | None, now: datetime, valid_for: timedelta) -> list[str]:
+def guard_halts(guard: Verdict | None, now: datetime, valid_for: timedelta) -> str:
+    """Return why the market monitor halts at *now*, also by its silence; nothing if it does not."""
     if guard is None:
-        return ["the market monitor has not spoken"]
+        return "the market monitor has not spoken"
     if now - guard.at > valid_for:
-        return [f"the market monitor has been silent since {guard.at:%F %T}"]
-    return [guard.why] if guard.halted else []
+        return f"the market monitor has been silent since {guard.at:%F %T}"
+    return guard.why if guard.halted else ""
 
 
 def _breaker(breaker: BreakerState | None, scope: Scope) -> list[str]:

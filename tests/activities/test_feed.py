@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
+from activities.exits import Exits
 from activities.feed import Feed
 from activities.messages import FeedBatch
 from activities.risk import RiskDesk
@@ -25,7 +27,9 @@ from domain.grid.watch import Watch, watch
 from domain.money import Price, Quantity
 from domain.order_ids import OrderKey, Purpose, encode, run_tag
 from domain.orders import OrderReport, OrderRequest, Side
+from domain.risk.leaving import Phase as ExitPhase
 from domain.risk.scope import OVERALL, Scope, ScopeKind
+from domain.risk.way_out import Debt, WayOut
 from tests.activities.wire import (
     ACCOUNT,
     INSTRUMENT,
@@ -53,6 +57,16 @@ class Runs:
     most_in_flight: int = 0
     ended: set[str] = field(default_factory=set)
     refused: int = 0
+    #: The exits that were begun; the first so many could not be.
+    left: list[str] = field(default_factory=list)
+    cannot_leave: int = 0
+
+    async def leave(self, way: WayOut) -> bool:
+        if self.cannot_leave:
+            self.cannot_leave -= 1
+            return False
+        self.left.append(f"{way.run_id} {way.number}")
+        return True
 
     async def deliver(self, workflow_id: str, batch: FeedBatch) -> bool:
         self.in_flight += 1
@@ -203,6 +217,7 @@ async def _scene(tmp_path: Path) -> AsyncIterator[Scene]:
             desk.orders,
             risk,
             deliver=runs.deliver,
+            leave=runs.leave,
             session="s",
             clock=desk.clock,
         )
@@ -443,3 +458,16 @@ async def test_streams_that_stay_silent_open_the_breaker_of_the_account(scene: S
 
 async def forgotten(scene: Scene) -> bool:
     return not (await scene.risk.known([WHOLE])).breakers[WHOLE].measures.stale
+
+
+async def test_an_exit_that_was_asked_for_is_begun_once_as_soon_as_it_can_be(scene: Scene) -> None:
+    run = await scene.desk.ledger.run("a run")
+    assert run is not None
+    scene.runs.cannot_leave = 2
+    exits = Exits(scene.desk.ledger, scene.risk, scene.desk.clock)
+    way = await exits.ask(run, "ann", "news")
+    await scene.hears("risk_changed")  # its breaker
+    await eventually(lambda: scene.runs.left == ["a run 1"], what="the exit")
+    await exits.end(way, Debt(ExitPhase.FLAT, Decimal(0), None, 0))
+    await exits.ask(run, "ann", "more news")
+    await eventually(lambda: scene.runs.left == ["a run 1", "a run 2"], what="the next exit")

@@ -35,7 +35,11 @@ from tests.activities.wire import (
 RUN, WHOLE = Scope(ScopeKind.RUN, "a run"), Scope(ScopeKind.ACCOUNT, ACCOUNT)
 SPEC = RiskSpec(
     breaker=BreakerSpec(
-        consecutive_losses=2, drawdown_percent=Decimal(10), refusals=2, latency_calls=20
+        consecutive_losses=2,
+        drawdown_percent=Decimal(10),
+        refusals=2,
+        latency_calls=20,
+        exposure=Decimal(70_000),
     )
 )
 
@@ -149,3 +153,16 @@ async def test_a_fall_from_the_peak_opens_the_breakers(measured: Measured) -> No
     for scope in (RUN, WHOLE):
         assert "from its peak" in (await measured.breaker(scope)).why
     assert (await measured.breaker(OVERALL)).lets_through
+
+
+async def test_too_much_that_moves_with_the_market_opens_the_breakers(measured: Measured) -> None:
+    """One at 59,900 is below the limit of 70,000; two of them are above it."""
+    await measured.does(order(2, lots=1000))
+    measured.desk.trade(59_900)
+    await measured.looks()
+    assert (await measured.breaker(WHOLE)).lets_through
+    await measured.does(order(4, lots=1000))
+    measured.desk.trade(59_900)
+    await measured.looks()
+    for scope in (RUN, WHOLE):
+        assert "the exposure is 119800" in (await measured.breaker(scope)).why

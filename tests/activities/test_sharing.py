@@ -12,7 +12,7 @@ from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
 from activities.store.migrations import upgrade
 from activities.venues.paper import PaperMarket, PaperVenue
-from domain.errors import InvalidValueError
+from domain.errors import PreflightError
 from domain.grid.spec import GridSpec, parse_spec
 from domain.money import Price, Quantity
 from domain.order_ids import run_tag
@@ -50,7 +50,7 @@ async def test_a_second_run_on_a_perpetual_is_refused_and_told_what_to_do(
 ) -> None:
     await books.prepare("first", run_tag("first"), spec(shared=False))
     for shared in (False, True):
-        with pytest.raises(InvalidValueError, match="is traded by run first already"):
+        with pytest.raises(PreflightError, match="is traded by run first already"):
             await books.prepare("second", run_tag("second"), spec(shared=shared))
 
 
@@ -75,6 +75,6 @@ async def test_a_position_that_no_run_manages_is_told(
 ) -> None:
     order = OrderRequest("by-hand", SYMBOL, Side.SELL, Quantity(3), type=OrderType.MARKET)
     market.exchange.place(ACCOUNT, order)
-    with pytest.raises(InvalidValueError, match=r"position of -0\.003 BTC"):
+    with pytest.raises(PreflightError, match=r"position of -0\.003 BTC"):
         await books.prepare("first", run_tag("first"), spec(shared=False))
     await books.prepare("first", run_tag("first"), spec(shared=True))

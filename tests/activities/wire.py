@@ -72,7 +72,7 @@ class Wire:
     """The way to a venue. What stands in `before` and `after` happens once each, in order."""
 
     venue: PaperVenue
-    clock: Clock
+    time: Clock
     ledger: Ledger
     limit: timedelta = timedelta(seconds=2)
     #: Raised instead of sending, and after the venue has acted.
@@ -97,7 +97,7 @@ class Wire:
         self.calls.append(("place", request.client_id))
         stored = await self.ledger.order(request.client_id)
         self.marked[request.client_id] = stored is not None and stored.sent_at is not None
-        self.clock.passes(self.slow)
+        self.time.passes(self.slow)
         _raise_next(self.before)
         answer = await self.venue.place(request)
         _raise_next(self.after)

@@ -27,5 +27,6 @@ async def books_of(venue: Venue, ledger: Ledger, run: WorkflowHandle[Any, Any]) 
         await ledger.fills_of_run(run.id),
         instrument,
         None,  # the tests ask for the residual when the run has ended
+        await ledger.corrections_of_run(run.id),
         View(status, slots),
     )

@@ -9,7 +9,7 @@ import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +32,11 @@ _STATE = TypeAdapter(GridState)
 class Simple:
     """The run NAME of *spec* in *data*, at *exchange*; at most one process at a time."""
 
-    def __init__(self, exchange: Exchange, data: Path, spec: str) -> None:
+    def __init__(
+        self, exchange: Exchange, data: Path, spec: str, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.data = data
+        self._settings = settings or {}
         self._exchange = exchange
         self._spec = data.with_suffix(".yaml")
         self._spec.write_text(spec)
@@ -47,6 +50,7 @@ class Simple:
                 "PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}",
                 "PATH": "",
                 "OPENSQT_EXCHANGE": self._exchange.address,
+                **self._settings,
             },
             stdout=PIPE,
             stderr=PIPE,

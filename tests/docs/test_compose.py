@@ -18,7 +18,7 @@ OURS = [name for name, service in SERVICES.items() if service.get("image") == "o
 
 
 def test_our_services_are_there() -> None:
-    assert set(OURS) == {"migrate", "exchange", "worker"}
+    assert set(OURS) == {"migrate", "exchange", "worker", "services"}
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -15,12 +15,14 @@ from pydantic import BaseModel
 
 from domain.grid.spec import GridSpec
 from domain.risk.breaker_spec import BreakerSpec
+from domain.risk.emergency import EmergencySpec
+from domain.risk.facts import PreflightSpec
 from domain.risk.limits import Limits
 from domain.risk.monitor_spec import MonitorSpec
 from workers.cli.lazy import LazyGroup
 from workers.cli.main import main
 from workers.local.temporal import program
-from workers.settings import AccountSettings, Settings
+from workers.settings import AccountSettings, ChannelSettings, MonitorFeed, Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -160,8 +162,12 @@ def settings() -> set[str]:
     known = {f"OPENSQT_{name.upper()}" for name in Settings.model_fields}
     known |= {f"OPENSQT_ACCOUNTS__NAME__{name.upper()}" for name in AccountSettings.model_fields}
     known |= {f"OPENSQT_RISK__BREAKER__{name.upper()}" for name in BreakerSpec.model_fields}
+    known |= {f"OPENSQT_RISK__EMERGENCY__{name.upper()}" for name in EmergencySpec.model_fields}
     known |= {f"OPENSQT_RISK__LIMITS__RUN__{name.upper()}" for name in Limits.model_fields}
+    known |= {f"OPENSQT_RISK__PREFLIGHT__{name.upper()}" for name in PreflightSpec.model_fields}
     known |= {f"OPENSQT_RISK__MONITOR__{name.upper()}" for name in MonitorSpec.model_fields}
+    known |= {f"OPENSQT_MONITOR_FEED__{name.upper()}" for name in MonitorFeed.model_fields}
+    known |= {f"OPENSQT_ALERTS__NAME__{name.upper()}" for name in ChannelSettings.model_fields}
     return known | {"OPENSQT_DEBUG"}
 
 

@@ -17,8 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
+from activities.executing import as_failures
+from activities.exit_runs import ExitActivities
 from activities.routes import Route
-from activities.runs import RunActivities, _as_failures
+from activities.runs import RunActivities
+from activities.services import ServiceActivities
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -67,8 +70,9 @@ from tests.activities.wire import (
     told,
 )
 from tests.domain.grid.harness import T0, Runner, configured
-from workers.durable import account_worker
-from workflows import calls, feed, grid, names
+from workers.durable import account_worker, services_worker
+from workflows import alerts, calls, feed, grid, names, risk
+from workflows import exit as exit_
 from workflows.messages import GridRunInput
 
 STATES = TypeAdapter(GridState)
@@ -227,24 +231,29 @@ def test_d2_what_is_on_its_way_is_not_sent_again() -> None:
 
 
 def test_d3_a_worker_has_every_workflow_and_activity_that_is_asked_for() -> None:
-    asked = _names_of("execute_activity", "execute_local_activity")
+    asked = _names_of("execute_activity", "execute_local_activity", "start_activity")
     offered = {
         member.__temporal_activity_definition.name
-        for _, member in inspect.getmembers(RunActivities)
+        for kind in (RunActivities, ExitActivities, ServiceActivities)
+        for _, member in inspect.getmembers(kind)
         if hasattr(member, "__temporal_activity_definition")
     }
     assert asked == offered
     source = inspect.getsource(account_worker)
-    assert "workflows=[grid, FeedRun]" in source
+    assert "[grid, FeedRun, EmergencyExit]" in source
+    assert "[kind, AlertRun]" in inspect.getsource(services_worker)
+    assert inspect.signature(services_worker).parameters["kind"].default is risk.RiskGuard
     assert inspect.signature(account_worker).parameters["grid"].default is grid.GridRun
     assert grid.GridRun.__temporal_workflow_definition.name == names.GRID_RUN  # type: ignore[attr-defined]
     assert feed.FeedRun.__temporal_workflow_definition.name == names.FEED_RUN  # type: ignore[attr-defined]
+    leaving = exit_.EmergencyExit.__temporal_workflow_definition  # type: ignore[attr-defined]
+    assert leaving.name == names.EMERGENCY_EXIT
 
 
 def _names_of(*methods: str) -> set[str]:
     """Return the first arguments of all calls of *methods* in the workflows."""
     found: set[str] = set()
-    for module in (calls, feed, grid):
+    for module in (alerts, calls, exit_, feed, grid, risk):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in methods:
                 name = node.args[0]
@@ -255,11 +264,11 @@ def _names_of(*methods: str) -> set[str]:
 
 async def test_d4_failures_are_failures_and_results_survive_the_wire(desk: Desk) -> None:
     with pytest.raises(ApplicationError) as failed:
-        async with _as_failures():
+        async with as_failures():
             raise RateLimitedError("slow down", retry_after=timedelta(seconds=7))
     assert failed.value.next_retry_delay == timedelta(seconds=7)
     with pytest.raises(ApplicationError) as failed:
-        async with _as_failures():
+        async with as_failures():
             raise AuthenticationError("wrong key")
     assert (failed.value.type, failed.value.non_retryable) == ("AuthenticationError", True)
     await desk.do(Place(order(1)))

@@ -46,7 +46,8 @@ async def record(names: list[str]) -> None:
 
 
 async def _history(run: WorkflowHandle[Any, Any]) -> str:
-    first = run._client.get_workflow_handle(run.id, run_id=run.first_execution_run_id)
+    told = (await run.describe()).raw_description.workflow_execution_info
+    first = run._client.get_workflow_handle(run.id, run_id=told.first_run_id)
     history = await first.fetch_history()
     return json.dumps(_scrubbed(json.loads(history.to_json())), indent=1) + "\n"
 

@@ -5,9 +5,15 @@ from typing import Any, Final
 
 from temporalio.client import WorkflowHandle
 
+from activities.exits import Exits
 from domain.grid.spec import StopMode, parse_spec
-from tests.workflows.stage import Stage
-from workflows.messages import Command, ReconfigureGrid, StopGrid
+from domain.money import Price, Quantity
+from domain.orders import OrderRequest, Side
+from tests.eventually import eventually
+from tests.workflows.stage import INSTRUMENT, SYMBOL, Stage
+from workers.wiring import start_exit
+from workflows.messages import Command, ReconfigureGrid, ResumeGrid, StopGrid
+from workflows.names import exit_workflow_id
 
 Run = WorkflowHandle[Any, Any]
 Scenario = Callable[[Stage], Awaitable[Run]]
@@ -57,9 +63,31 @@ async def pause(stage: Stage) -> Run:
     return await _closed(run)
 
 
+async def resume(stage: Stage) -> Run:
+    """A run goes on after its preflight, which older recordings of a pause do not have."""
+    run = await stage.trading(name_of("resume"))
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    await run.execute_update("pause", Command(by="recorder", why="a pause"))
+    await run.execute_update("resume", ResumeGrid(by="recorder"))
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    return await _closed(run)
+
+
 async def reconfigure(stage: Stage) -> Run:
     """Wider levels for a run that holds something."""
     run = await stage.trading(name_of("reconfigure"))
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    spec = parse_spec(stage.spec(interval="200", buy_window=2))
+    await run.execute_update("reconfigure", ReconfigureGrid(spec, by="recorder"))
+    await stage.resting(buys=[59_800, 59_600], sells=[60_000])
+    return await _closed(run)
+
+
+async def reconfigure_with_room(stage: Stage) -> Run:
+    """The same with a reservation that is renewed first, which older recordings do not have."""
+    run = await stage.trading(name_of("reconfigure_with_room"))
     stage.trade(59_900)
     await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
     spec = parse_spec(stage.spec(interval="200", buy_window=2))
@@ -86,6 +114,25 @@ async def stop_keep(stage: Stage) -> Run:
     return run
 
 
+async def corrected(stage: Stage) -> Run:
+    """Somebody sells one lot of a hundred; a comparison that was asked for sets the run right."""
+    run = await stage.trading(name_of("corrected"), amount="3100")
+    for price in (59_900, 59_800):
+        stage.trade(price)
+    await stage.until(run, fills=2)
+    lots = sum(position.lots for position in await stage.venue.positions(SYMBOL))
+    by_hand = OrderRequest("by-hand", SYMBOL, Side.SELL, Quantity(1), Price(59_750))
+    await stage.venue.place(by_hand)
+    held = INSTRUMENT.base_of(Quantity(lots - 1))
+
+    async def right() -> bool:
+        await run.execute_update("reconcile", Command(by="recorder", why="a look"))
+        return (await stage.status(run)).position == held
+
+    await eventually(right, every=1, what="a correction")
+    return await _closed(run)
+
+
 async def unreadable_feed(stage: Stage) -> Run:
     """A batch that nobody can read makes the run ask the venue."""
     run = await stage.trading(name_of("unreadable_feed"))
@@ -106,17 +153,48 @@ async def continue_as_new(stage: Stage) -> Run:
     return await _closed(run)
 
 
+async def hand_over(stage: Stage) -> Run:
+    """Something is held when an emergency exit takes over."""
+    await _left(stage, name_of("hand_over"))
+    return stage.client.get_workflow_handle(name_of("hand_over"))
+
+
+async def emergency_exit(stage: Stage) -> Run:
+    """The exit that takes over, from its request to the last lot."""
+    return await _left(stage, name_of("emergency_exit"))
+
+
+async def _left(stage: Stage, name: str) -> Run:
+    """Start a run, let it hold something, and leave; return the exit, which has ended."""
+    run = await stage.trading(name)
+    stage.trade(59_900)
+    await stage.resting(buys=[59_800, 59_700, 59_600], sells=[60_000])
+    stored = await stage.ledger.run(name)
+    assert stored is not None
+    way = await Exits(stage.ledger, stage.desks.risk).ask(stored, "recorder", "to be recorded")
+    await start_exit(stage.client, way)
+    leaving = stage.client.get_workflow_handle(exit_workflow_id(name, way.number))
+    await leaving.result()
+    await run.result()
+    return leaving
+
+
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     scenario.__name__: scenario
     for scenario in (
         fills,
         partial_fills,
         pause,
+        resume,
         reconfigure,
+        reconfigure_with_room,
         large_batch,
         stop_keep,
+        corrected,
         unreadable_feed,
         continue_as_new,
+        hand_over,
+        emergency_exit,
     )
 }
 

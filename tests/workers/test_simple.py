@@ -319,6 +319,16 @@ async def test_a_changed_spec_is_taken_and_one_that_cannot_be_is_refused(desk: D
         await process.until(lambda: desk.resting() == [9_400, 9_600, 9_800])
 
 
+async def test_what_its_engine_says_is_in_the_outbox_of_alerts(desk: Desk) -> None:
+    async with desk.process(grid(stop_loss={"price": "9000", "then": "close"})) as process:
+        await process.until(lambda: len(desk.resting()) == 3)
+        desk.trade(8_990)
+        assert await process.ended() is not None
+    async with desk.ledger() as ledger:
+        told = [(each.level.value, each.fields) for each in await ledger.alerts()]
+    assert told == [("warning", {"run": RUN})]
+
+
 async def test_a_run_that_has_ended_is_not_started_again(desk: Desk) -> None:
     async with desk.process(grid()) as process:
         await process.until(lambda: len(desk.resting()) == 3)

@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from activities.messages import NoteInput
+from activities.messages import Accepted, NoteInput
 from domain.grid.spec import GridSpec
 from workflows import calls, grid, names
 from workflows.messages import GridResult, GridRunInput
@@ -20,6 +20,6 @@ class OneMoreActivity(grid.GridRun):
     async def run(self, start: GridRunInput) -> GridResult:
         return await super().run(start)
 
-    async def _prepare(self, spec: GridSpec) -> None:
-        await super()._prepare(spec)
+    async def _prepare(self, spec: GridSpec, accepted: Accepted) -> None:
+        await super()._prepare(spec, accepted)
         await calls.note(NoteInput(self._run_id, "start", "", ""))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkflowRunner
 
 from activities.messages import FeedBatch
 from activities.store.database import sqlite_url
@@ -36,6 +36,7 @@ from workers.wiring import (
     ensure_feed,
     workflow_runner,
 )
+from workflows.exit import EmergencyExit
 from workflows.feed import FeedRun
 from workflows.grid import GridRun
 from workflows.messages import GridRunInput
@@ -154,16 +155,21 @@ class Stage:
 
         return await eventually(has, what=f"{wanted}")
 
-    def worker(self, grid: type = GridRun) -> Worker:
-        """Return a worker as `opensqt worker` runs it, perhaps with another kind of run."""
-        if grid is GridRun:
+    def worker(
+        self,
+        grid: type = GridRun,
+        leaving: type = EmergencyExit,
+        runner: WorkflowRunner | None = None,
+    ) -> Worker:
+        """Return a worker as `opensqt worker` runs it, perhaps with another kind of run or exit."""
+        if grid is GridRun and leaving is EmergencyExit and runner is None:
             return account_worker(self.client, self.desks)
         return Worker(
             self.client,
             task_queue=account_queue(self.account),
-            workflows=[grid, FeedRun],
+            workflows=[grid, FeedRun, leaving],
             activities=activities_of(self.desks, self.client).all(),
-            workflow_runner=workflow_runner(),
+            workflow_runner=runner or workflow_runner(),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         )
 
@@ -189,8 +195,13 @@ async def connected(address: str) -> Client:
 
 
 @asynccontextmanager
-async def working(stage: Stage, grid: type = GridRun) -> AsyncIterator[Stage]:
+async def working(
+    stage: Stage,
+    grid: type = GridRun,
+    leaving: type = EmergencyExit,
+    runner: WorkflowRunner | None = None,
+) -> AsyncIterator[Stage]:
     """Run a worker and its feed for the stage."""
     await ensure_feed(stage.client, stage.account)
-    async with stage.worker(grid):
+    async with stage.worker(grid, leaving, runner):
         yield stage

@@ -4,9 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from domain.conditions import ClockReading, KeyRights
+from domain.conditions import KeyRights
 from domain.errors import AuthenticationError, ClockSkewError, InvalidValueError, VenueError
 from domain.limiter import Usage
+from domain.market import ClockReading
 from domain.money import MarketKind
 from workers.checks.explained import KEYS, SET_CLOCK
 from workers.checks.findings import Found, SkippedError, bad, good, warning

@@ -6,6 +6,7 @@ from workers.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "preview": ("workers.cli.grid_start:preview", "Show what a spec would place now."),
+    "preflight": ("workers.cli.grid_preflight:preflight", "Tell whether a spec could start now."),
     "start": ("workers.cli.grid_start:start", "Start a run of a spec."),
     "list": ("workers.cli.grid_list:list_runs", "List the runs."),
     "status": ("workers.cli.grid_read:status", "Show what a run is doing."),
@@ -14,6 +15,7 @@ _COMMANDS = {
     "pause": ("workers.cli.grid_tell:pause", "Cancel the entries of a run, keep its exits."),
     "resume": ("workers.cli.grid_tell:resume", "Let a paused run place entries again."),
     "stop": ("workers.cli.grid_tell:stop", "Stop a run for good."),
+    "exit": ("workers.cli.exits:grid_exit", "Leave the market with a run, whatever happens."),
     "reconfigure": ("workers.cli.grid_tell:reconfigure", "Change a live run to another spec."),
 }
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
-from workers.cli.options import with_settings
+from activities.messages import Accepted
+from workers.cli.options import accept_option, why_option, with_settings
 from workers.cli.output import console, note, put_json
+from workers.cli.runs import operator
 from workers.cli.specs import read_spec
 from workers.cli.starting import preview_of, start_run
 from workers.cli.tables import preview_table
@@ -28,11 +30,25 @@ async def preview(spec: str, *, settings: Settings, as_json: bool) -> None:
 @click.command(epilog="Example: opensqt grid start examples/first-grid.yaml --name my-grid")
 @click.argument("spec", metavar="SPEC.yaml")
 @click.option("--name", help="What the run is called, for ever [default: the file's name].")
+@accept_option
+@why_option
 @with_settings
-async def start(spec: str, *, name: str | None, settings: Settings, as_json: bool) -> None:
-    """Start a run of SPEC as a Temporal workflow; it goes on until it is stopped."""
+async def start(
+    spec: str,
+    *,
+    name: str | None,
+    accept: tuple[str, ...],
+    why: str,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Start a run of SPEC as a Temporal workflow; it goes on until it is stopped.
+
+    A run that does not pass its preflight never begins: see `opensqt grid preflight`.
+    """
     parsed = read_spec(spec)
-    started = await start_run(settings, name or name_of(spec, parsed.symbol), parsed)
+    accepted = Accepted(accept, operator(), why)
+    started = await start_run(settings, name or name_of(spec, parsed.symbol), parsed, accepted)
     if as_json:
         put_json(started)
         return

@@ -7,21 +7,20 @@ import click
 
 from domain.grid.spec import StopMode
 from workers.cli.failures import BadInputError, CommandError
-from workers.cli.options import with_settings
+from workers.cli.options import accept_option, why_option, with_settings
 from workers.cli.output import console, put_json
 from workers.cli.runs import NoWorkerError, Runs, operator
 from workers.cli.specs import read_spec
 from workers.cli.tables import preview_table
 from workers.settings import Settings
-from workflows.messages import Command, ReconfigureGrid, StopGrid
+from workflows.messages import Command, ReconfigureGrid, ResumeGrid, StopGrid
 
-_WHY = click.option("--why", default="", metavar="TEXT", help="The reason, for the audit log.")
 _NOBODY = "there is nobody to ask: add --yes, or --dry-run to only look"
 
 
 @click.command(epilog='Example: opensqt grid pause my-grid --why "news at two"')
 @click.argument("name")
-@_WHY
+@why_option
 @with_settings
 async def pause(name: str, *, why: str, settings: Settings, as_json: bool) -> None:
     """Pause the run NAME: its entries are canceled, its exits stay."""
@@ -30,11 +29,14 @@ async def pause(name: str, *, why: str, settings: Settings, as_json: bool) -> No
 
 @click.command(epilog="Example: opensqt grid resume my-grid")
 @click.argument("name")
-@_WHY
+@accept_option
+@why_option
 @with_settings
-async def resume(name: str, *, why: str, settings: Settings, as_json: bool) -> None:
-    """Let the paused run NAME place entries again."""
-    await _tell(settings, name, "resume", Command(operator(), why), as_json=as_json)
+async def resume(
+    name: str, *, accept: tuple[str, ...], why: str, settings: Settings, as_json: bool
+) -> None:
+    """Let the paused run NAME place entries again, if the preflight passes."""
+    await _tell(settings, name, "resume", ResumeGrid(operator(), why, accept), as_json=as_json)
 
 
 @click.command(epilog="Example: opensqt grid stop my-grid --mode close")
@@ -46,7 +48,7 @@ async def resume(name: str, *, why: str, settings: Settings, as_json: bool) -> N
     show_default=True,
     help="keep: leave orders and position; cancel: cancel the orders; close: trade back too.",
 )
-@_WHY
+@why_option
 @with_settings
 async def stop(name: str, *, mode: str, why: str, settings: Settings, as_json: bool) -> None:
     """Stop the run NAME for good; what becomes of its orders and position is --mode."""
@@ -59,7 +61,7 @@ async def stop(name: str, *, mode: str, why: str, settings: Settings, as_json: b
 @click.argument("spec", metavar="SPEC.yaml")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
-@_WHY
+@why_option
 @with_settings
 async def reconfigure(
     name: str,

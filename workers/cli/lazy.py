@@ -10,14 +10,25 @@ import click
 class LazyGroup(click.Group):
     """A group that imports a command when it is used; `--help` imports none of them.
 
-    `lazy` maps a name to where the command is (`module:attribute`) and its one line of help.
+    `lazy` maps a name to where the command is (`module:attribute`) and its one line of help;
+    `usual` is the one that is meant if none is named.
     """
 
     def __init__(
-        self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **options: Any
+        self,
+        *args: Any,
+        lazy: Mapping[str, tuple[str, str]] | None = None,
+        usual: str | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.lazy = dict(lazy or {})
+        self.usual = usual
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if self.usual and (not args or args[0].startswith("-")) and "--help" not in args:
+            args = [self.usual, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.lazy)

@@ -17,6 +17,8 @@ _COMMANDS = {
     "grid": ("workers.cli.grid:grid", "Preview, start, watch and change grid runs."),
     "pnl": ("workers.cli.pnl:pnl", "Show what runs earned, and that the money adds up."),
     "risk": ("workers.cli.risk:risk", "See what halts openings, halt them, let them go on."),
+    "alerts": ("workers.cli.alerts:alerts", "Show what people were told, and try the channels."),
+    "reconcile": ("workers.cli.reconcile:reconcile", "Compare runs with their venues."),
     "audit": ("workers.cli.audit:audit", "Show who did what, when and why."),
     "simple": ("workers.cli.simple:simple", "Run a strategy without Temporal."),
     "doctor": ("workers.cli.doctor:doctor", "Check what works, and say how to fix the rest."),

@@ -24,6 +24,19 @@ data_option = click.option(
 )
 
 
+accept_option = click.option(
+    "--accept",
+    "accept",
+    multiple=True,
+    metavar="NAME",
+    help="Take what the preflight finds as it is: balance, fees or foreign_orders; repeatable.",
+)
+
+why_option = click.option(
+    "--why", default="", metavar="TEXT", help="The reason, for the audit log."
+)
+
+
 def with_settings(
     command: Callable[..., Coroutine[Any, Any, None]],
 ) -> Callable[..., None]:

@@ -45,17 +45,45 @@ async def trip(
 
 
 @click.command(epilog='Example: opensqt risk reset --account main --why "the venue is well again"')
+@click.option("--monitor", is_flag=True, help="Only the storm of the market monitor.")
 @_which
 @with_settings
 async def reset(
-    run: str | None, account: str | None, why: str, *, settings: Settings, as_json: bool
+    run: str | None,
+    account: str | None,
+    why: str,
+    *,
+    monitor: bool,
+    settings: Settings,
+    as_json: bool,
 ) -> None:
-    """Close the breaker of everything, of one account or of one run; it measures anew from here."""
+    """Close the breaker of everything, of one account or of one run; it measures anew from here.
+
+    With --monitor: end the storm. You have judged the market up to now; the next candle may begin
+    another one.
+    """
     async with reach.ledger(settings) as ledger:
+        if monitor:
+            await _pardon(settings, ledger, run or account, why, as_json=as_json)
+            return
         scope = await _scope(settings, ledger, run, account)
         desk = RiskDesk(ledger, settings.risk)
         await _moved(desk.reset(scope, operator(), why))
         await _tell(desk, scope, as_json=as_json)
+
+
+async def _pardon(
+    settings: Settings, ledger: Ledger, other: str | None, why: str, *, as_json: bool
+) -> None:
+    if other is not None:
+        raise BadInputError("--monitor goes without --run and --account: it halts everything")
+    desk = RiskDesk(ledger, settings.risk)
+    await _moved(desk.pardon(operator(), why))
+    upto = (await desk.known(())).pardoned
+    if as_json:
+        put_json({"scope": "monitor", "judged_upto": upto})
+    else:
+        click.echo(f"the market monitor takes candles up to {upto:%F %T} UTC for judged")
 
 
 async def _scope(settings: Settings, ledger: Ledger, run: str | None, account: str | None) -> Scope:

@@ -23,9 +23,11 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.messages import Accepted
 from domain.grid.preview import Preview
 from domain.grid.spec import GridSpec
 from domain.grid.view import GridStatus, SlotView
+from domain.risk.belief import Belief
 from workers.cli import reach
 from workers.cli.failures import (
     BadInputError,
@@ -68,15 +70,18 @@ class Runs:
         """Return the runs, or raise UnreachableError if Temporal does not answer."""
         return cls(await reach.temporal(settings), settings)
 
-    async def start(self, name: str, spec: GridSpec) -> None:
-        """Start a run of *spec*; raises ExistsError if there is, or was, one of that name."""
+    async def start(self, name: str, spec: GridSpec, accepted: Accepted) -> None:
+        """Start a run of *spec*, whose preflight may find what is *accepted*.
+
+        Raises ExistsError if there is, or was, one of that name.
+        """
         checked_name(name)
         self._settings.address_of(spec.account)
         try:
             async with _answers(self._settings, name, _UPDATE):
                 await self._client.start_workflow(
                     names.GRID_RUN,
-                    GridRunInput(spec),
+                    GridRunInput(spec, accepted=accepted),
                     id=name,
                     task_queue=names.account_queue(spec.account),
                     task_timeout=_TASK_TIMEOUT,
@@ -129,6 +134,12 @@ class Runs:
             answer: list[SlotView] = await self._handle(name).query(
                 "slots", result_type=list[SlotView]
             )
+            return answer
+
+    async def belief(self, name: str) -> Belief:
+        """Return what the run believes; raises NotFoundError or NoWorkerError."""
+        async with _answers(self._settings, name, _QUERY):
+            answer: Belief = await self._handle(name).query("belief", result_type=Belief)
             return answer
 
     async def preview(self, name: str, spec: GridSpec) -> Preview:

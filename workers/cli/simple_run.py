@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from activities.messages import Accepted
 from domain.grid.spec import StopMode
 from workers.cli.grid_start import name_of
-from workers.cli.options import with_settings
+from workers.cli.options import accept_option, why_option, with_settings
 from workers.cli.output import money, number, put_json
-from workers.cli.runs import checked_name
+from workers.cli.runs import checked_name, operator
 from workers.cli.specs import read_spec
 from workers.settings import Settings
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     type=click.Choice([StopMode.CANCEL.value, StopMode.CLOSE.value]),
     help="End the run: cancel its orders, or trade back its position too.",
 )
+@accept_option
+@why_option
 @with_settings
 async def run(
     spec: str,
@@ -37,13 +40,16 @@ async def run(
     name: str | None,
     discard_checkpoint: bool,
     stop: str | None,
+    accept: tuple[str, ...],
+    why: str,
     settings: Settings,
     as_json: bool,
 ) -> None:
     """Run SPEC in this process, without Temporal, until Ctrl-C; started again, it goes on.
 
     It needs an exchange (`opensqt exchange`) and a ledger (`opensqt db upgrade`). Whatever ends the
-    process leaves the orders at the exchange. A changed SPEC is taken as new settings.
+    process leaves the orders at the exchange. A changed SPEC is taken as new settings. A run that
+    does not pass its preflight never begins; one that goes on does so paused, until it passes.
     """
     from workers.simple import main_loop  # noqa: PLC0415  also loads what talks to venues
 
@@ -53,7 +59,10 @@ async def run(
     mode = StopMode(stop) if stop else None
     if not as_json:
         click.echo(f"run {chosen}: {parsed.direction} grid on {parsed.symbol}; Ctrl-C leaves it")
-    result = await main_loop(settings, parsed, chosen, discard=discard_checkpoint, stop=mode)
+    accepted = Accepted(accept, operator(), why)
+    result = await main_loop(
+        settings, parsed, chosen, discard=discard_checkpoint, stop=mode, accepted=accepted
+    )
     if as_json:
         put_json({"name": chosen, "ended": result is not None, "result": result})
     elif result is None:

@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from activities.messages import Accepted
 from domain.grid.config import bind
 from domain.grid.preview import Preview
 from domain.grid.preview import preview as preview_at
 from domain.grid.spec import GridSpec
+from domain.risk.preflight import refuse_unknown_names
 from workers.cli import reach
 from workers.cli.failures import UnreachableError, exists
 from workers.cli.runs import NotReadyError, NoWorkerError, Runs, checked_name
 from workers.settings import Settings
 
 #: What a run may take to be ready; a busy machine needs a few seconds.
+_NOTHING: Final = Accepted()
 _PATIENCE: Final = timedelta(seconds=10)
 
 
@@ -38,13 +41,17 @@ async def preview_of(settings: Settings, spec: GridSpec) -> Preview:
         return preview_at(config, (await venue.last_price(spec.symbol)).price)
 
 
-async def start_run(settings: Settings, name: str, spec: GridSpec) -> Started:
+async def start_run(
+    settings: Settings, name: str, spec: GridSpec, accepted: Accepted = _NOTHING
+) -> Started:
     """Start *spec* as run *name*, and wait a moment for a worker to take it up.
 
-    Raises InvalidValueError for a spec that does not fit its market, ExistsError if the name is or
+    Raises InvalidValueError for a spec that does not fit its market or a name in *accepted* that
+    nothing has, CommandError for a preflight that does not pass, ExistsError if the name is or
     was in use, UnreachableError without Temporal or the ledger.
     """
     checked_name(name)
+    refuse_unknown_names(accepted.names, [spec.account])
     async with reach.ledger(settings) as ledger:
         if await ledger.run(name) is not None:
             raise exists(name)
@@ -54,7 +61,7 @@ async def start_run(settings: Settings, name: str, spec: GridSpec) -> Started:
         notes += (await preview_of(settings, spec)).warnings
     except UnreachableError as error:
         notes.append(f"{error}. The run waits for it")
-    await runs.start(name, spec)
+    await runs.start(name, spec, accepted)
     try:
         phase = (await runs.begun(name, _PATIENCE)).phase
     except NotReadyError:

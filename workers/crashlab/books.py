@@ -12,6 +12,7 @@ from typing import Final
 
 from activities.store.ledger import Ledger
 from domain.accounting import VenueView, residual
+from domain.correction import Correction
 from domain.grid.view import GridStatus, SlotView
 from domain.money import EXACT, ZERO, Instrument, MarketKind, add
 from domain.order_ids import OrderKey, decode
@@ -53,6 +54,8 @@ class Books:
     stored_instrument: Instrument
     #: None before the books of the run were opened.
     residual: Decimal | None
+    #: What was written off of the position: nobody but the run trades here, so nothing ever may be.
+    corrections: Sequence[Correction]
     view: View
 
     @classmethod
@@ -63,6 +66,7 @@ class Books:
         instrument = host.instrument(grid.symbol)
         run = await ledger.run(grid.name)
         stored = await ledger.fills_of_run(grid.name) if run else []
+        written_off = await ledger.corrections_of_run(grid.name)
         left = None
         if run is not None and run.opening is not None:
             price = exchange.last_price(grid.symbol)
@@ -78,6 +82,7 @@ class Books:
             stored,
             run.instrument if run else instrument,
             left,
+            written_off,
             view,
         )
 
@@ -108,12 +113,12 @@ class Books:
 
     def conclusive(self) -> list[str]:
         """Return what is broken and no waiting mends; it may be asked at any time."""
-        return list(self._orders_exist_once())
+        return [*self._orders_exist_once(), *self._nothing_was_written_off()]
 
     def violations(self) -> list[str]:
         """Return every promise that is broken; to be asked when things are quiet."""
         return [
-            *self._orders_exist_once(),
+            *self.conclusive(),
             *self._orders_are_owned(),
             *self._fills_count_once(),
             *self._position_and_money_agree(),
@@ -132,6 +137,10 @@ class Books:
         for generation, times in generations.items():
             if times > 1:
                 yield f"duplicate: {times} orders are of generation {generation}"
+
+    def _nothing_was_written_off(self) -> Iterator[str]:
+        for each in self.corrections:
+            yield f"correction: {each.lots} lots of the position at {each.at:%T} ({each.why})"
 
     def _orders_are_owned(self) -> Iterator[str]:
         for name in sorted(self.working - self.view.owned):

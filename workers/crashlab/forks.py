@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from workers.local import tether
 
 #: Importing everything takes seconds, on a busy machine more.
 _READY_WITHIN: Final = 120.0
+_AGAIN_AFTER: Final = 0.25
+_log: Final = logging.getLogger(__name__)
 
 
 class Worker:
@@ -41,6 +44,44 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             await self.gone()
+
+
+class Kept:
+    """A worker that is started again when it dies, as `opensqt up` does."""
+
+    def __init__(self, nursery: "Nursery") -> None:
+        self.deaths_of_its_own = 0
+        self._nursery = nursery
+        self._worker: Worker | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self, role: Role) -> None:
+        """Start it for *role*."""
+        self._worker = await self._nursery.fork(role)
+        self._keeper = asyncio.create_task(self._keep_alive(self._worker, role))
+
+    async def kill(self) -> None:
+        """Kill it; nobody starts it again."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._worker is not None:
+            await self._worker.kill()
+
+    async def ended(self) -> int:
+        """Return what it ended with, once it has done so by itself."""
+        if self._worker is None:
+            raise AssertionError("there is no worker")
+        return await self._worker.gone()
+
+    async def _keep_alive(self, worker: Worker, role: Role) -> None:
+        code = await worker.gone()
+        if code == 0:
+            return
+        self.deaths_of_its_own += 1
+        _log.warning("a worker of %s ended with code %d", role.directory.name, code)
+        await asyncio.sleep(_AGAIN_AFTER)
+        await self.start(role)
 
 
 class Nursery:

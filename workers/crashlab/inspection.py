@@ -43,6 +43,8 @@ class Inspector:
         try:
             grids = self._system.plan.grids
             await asyncio.gather(*(self._check_grid(cell, grid, kills) for grid in grids))
+            if self._system.plan.services:
+                await self._check_guard(cell, kills)
         finally:
             clock.resume()
         self._findings.checks += 1
@@ -89,6 +91,22 @@ class Inspector:
             await keep_evidence(self._system, grid, books)
         for what in found:
             self.blame(cell, what, grid.name, kills)
+
+    async def _check_guard(self, cell: Cell, kills: int) -> None:
+        """Wait for a word of the guard that it said after now, or note that it is gone."""
+        asked_at = datetime.now(UTC)
+
+        async def has_spoken() -> bool:
+            try:
+                verdict = (await self._system.risk.known(())).verdict
+            except StoreError:
+                return False
+            return verdict is not None and verdict.at > asked_at
+
+        try:
+            await until(has_spoken, "a word of the guard", within=_ENDS_WITHIN, every=_LOOK_EVERY)
+        except StuckError as error:
+            self.blame(cell, f"stuck: {error}", kills=kills)
 
     async def _read(self, grid: Grid) -> Books | None:
         """Return the books as they are; None while somebody cannot be asked."""

@@ -117,6 +117,7 @@ def _planned(task: Task) -> Iterator[_Planned]:
             chance.randrange(1, 1_000_000),
             task.directory / name,
             postgres=any(each is Victim.POSTGRES for (_, each), _ in mine),
+            services=any(each is Victim.SERVICES for (_, each), _ in mine),
             look_up=task.look_up,
         )
         yield _Planned(plan, mine)

@@ -10,12 +10,18 @@ from pydantic import TypeAdapter
 
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.money import MarketKind
+from domain.risk.monitor_spec import MonitorSpec
+from domain.risk.spec import RiskSpec
 from workers.crashlab.steps import Runner
 
 SYMBOLS: Final = {MarketKind.PERPETUAL: "BTC/USDT:USDT", MarketKind.SPOT: "BTC/USDT"}
 #: How old a request may be when the lab's exchange takes it. Real venues take older ones, so a lost
 #: order would be proved absent much later, and the lab would mostly wait.
 WINDOW: Final = timedelta(seconds=2)
+#: Never a storm, for the market has none; but openings are halted soon after the guard is silent.
+MONITOR: Final = MonitorSpec(
+    symbols=tuple(SYMBOLS.values()), window=5, multiplier=Decimal(100), stale_after=5
+)
 #: Levels so far apart that a round trip earns its fees on spot too.
 _INTERVAL: Final = Decimal(150)
 #: So much per level that one trade of the market fills a part of an order only.
@@ -74,10 +80,19 @@ class Role:
     exchange: tuple[str, int]
     authority: Path
     temporal: str = ""
+    #: Where the guard of the market sees candles; empty: there is no guard, and none is waited for.
+    market: str = ""
+    #: It works the queue of services, and no grids.
+    services: bool = False
     #: How the simple runner ends its grids; None: they go on.
     stop: StopMode | None = None
     #: Off: an order that was perhaps sent is sent again without a question. For a lab that fails.
     look_up: bool = True
+
+    @property
+    def risk(self) -> RiskSpec:
+        """What halts openings in its system."""
+        return RiskSpec(monitor=MONITOR if self.market else None)
 
     @property
     def trap(self) -> Path:
@@ -91,7 +106,7 @@ class Role:
 
     @property
     def log(self) -> Path:
-        return self.directory / "worker.log"
+        return self.directory / ("services.log" if self.services else "worker.log")
 
 
 ROLE: Final = TypeAdapter(Role)

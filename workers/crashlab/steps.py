@@ -46,6 +46,7 @@ class Victim(StrEnum):
     """A process, or a connection, that is killed."""
 
     WORKER = "worker"
+    SERVICES = "services"
     TEMPORAL = "temporal"
     CONNECTION = "connection"
     POSTGRES = "postgres"

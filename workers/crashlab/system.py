@@ -4,8 +4,6 @@ The exchange is in the lab's process and is never killed: its books are what eve
 by. All the rest dies whenever `strike` says so, and comes back by itself.
 """
 
-import asyncio
-import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +12,11 @@ from typing import Final, Self
 
 from temporalio.client import Client
 
+from activities.risk import RiskDesk
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
 from domain.grid.spec import StopMode
-from workers.crashlab.forks import Nursery, Worker
+from workers.crashlab.forks import Kept, Nursery
 from workers.crashlab.market import LabMarket, exchange_settings
 from workers.crashlab.processes import Postgres, TemporalServer, upgraded
 from workers.crashlab.role import WINDOW, Grid, Role
@@ -30,8 +29,8 @@ from workers.wiring import TASK_TIMEOUT
 from workflows.messages import GridRunInput
 from workflows.names import GRID_RUN, account_queue
 
-_log: Final = logging.getLogger(__name__)
-_AGAIN_AFTER: Final = 0.25
+#: Trades of the market before the grids begin: enough minutes for the guard's averages.
+_HISTORY: Final = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class Plan:
     directory: Path
     #: Whether the ledger is in PostgreSQL; else it is a SQLite file.
     postgres: bool
+    #: Whether there is a worker of services, whose guard watches the market.
+    services: bool = False
     look_up: bool = True
 
 
@@ -53,11 +54,7 @@ class System:
     def __init__(self, plan: Plan, nursery: Nursery) -> None:
         self.plan = plan
         self.trap = Trap(plan.directory / "trap")
-        self.deaths_of_its_own = 0
-        self._nursery = nursery
-        self._worker: Worker | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._stop: StopMode | None = None
+        self._worker, self._services = Kept(nursery), Kept(nursery)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -72,6 +69,11 @@ class System:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def risk(self) -> RiskDesk:
+        """What is known of risk, read from outside."""
+        return RiskDesk(self._ledger, self._role.risk)
 
     @property
     def host(self) -> Host:
@@ -120,7 +122,12 @@ class System:
             self._temporal.address,
             look_up=plan.look_up,
         )
-        stack.push_async_callback(self._end_worker)
+        if plan.services:
+            self.host.advance(_HISTORY)
+            self._role = replace(self._role, market=self.exchange.address)
+            stack.push_async_callback(self._services.kill)
+            await self.start_services()
+        stack.push_async_callback(self._worker.kill)
         await self.start_worker()
 
     async def _start_ledger(self, stack: AsyncExitStack) -> str:
@@ -150,39 +157,28 @@ class System:
                 task_timeout=TASK_TIMEOUT,
             )
 
-    # ---- the worker
+    # ---- the workers
 
     async def start_worker(self, stop: StopMode | None = None) -> None:
-        """Start the worker; from now on it is started again when it dies, as `opensqt up` does."""
-        self._stop = stop
-        self._worker = await self._nursery.fork(replace(self._role, stop=stop))
-        self._keeper = asyncio.create_task(self._keep_alive(self._worker))
+        """Start the worker of the grids; from now on it is started again when it dies."""
+        await self._worker.start(replace(self._role, stop=stop))
 
     async def kill_worker(self) -> None:
-        """Kill the worker; nobody starts it again."""
-        await self._end_worker()
+        """Kill the worker of the grids; nobody starts it again."""
+        await self._worker.kill()
 
     async def worker_ended(self) -> int:
-        """Return what the worker ended with, once it has done so by itself."""
-        if self._worker is None:
-            raise AssertionError("there is no worker")
-        return await self._worker.gone()
+        """Return what the worker of the grids ended with, once it has done so by itself."""
+        return await self._worker.ended()
 
-    async def _keep_alive(self, worker: Worker) -> None:
-        code = await worker.gone()
-        if code == 0:
-            return
-        self.deaths_of_its_own += 1
-        _log.warning("a worker of %s ended with code %d", self.plan.directory.name, code)
-        await asyncio.sleep(_AGAIN_AFTER)
-        await self.start_worker(self._stop)
+    async def start_services(self) -> None:
+        """Start the worker of the services; from now on it is started again when it dies."""
+        await self._services.start(replace(self._role, services=True))
 
-    async def _end_worker(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        if self._worker is not None:
-            await self._worker.kill()
+    @property
+    def deaths_of_its_own(self) -> int:
+        """How often a worker ended without being killed."""
+        return self._worker.deaths_of_its_own + self._services.deaths_of_its_own
 
     # ---- kills
 
@@ -191,6 +187,8 @@ class System:
         match victim:
             case Victim.WORKER | Victim.SIMPLE:
                 await self.kill_worker()
+            case Victim.SERVICES:
+                await self._services.kill()
             case Victim.TEMPORAL:
                 await self._temporal.kill()
             case Victim.CONNECTION:
@@ -203,6 +201,8 @@ class System:
         match victim:
             case Victim.WORKER | Victim.SIMPLE:
                 await self.start_worker()
+            case Victim.SERVICES:
+                await self.start_services()
             case Victim.TEMPORAL:
                 await self._temporal.start()
             case Victim.CONNECTION:

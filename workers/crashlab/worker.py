@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from activities.gate import SizeGate
 from activities.orders import OrderDesk
+from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
 from workers.converter import DATA_CONVERTER
 from workers.crashlab.interceptors import StepInterceptor
@@ -21,10 +22,13 @@ from workers.crashlab.role import Grid, Role
 from workers.crashlab.rolling import SoonRolling
 from workers.crashlab.steps import Runner
 from workers.crashlab.trap import Tripwire
-from workers.durable import account_worker
+from workers.durable import account_worker, services_worker
+from workers.settings import PAPER, MonitorFeed, Settings
 from workers.simple_run import SimpleRun
-from workers.wiring import Desks, desks, ensure_feed
+from workers.watching import market_guard
+from workers.wiring import Desks, desks, ensure_feed, ensure_guard
 from workflows.messages import GridResult
+from workflows.names import RISK_GUARD_ID
 
 _LOOK_EVERY: Final = 1.0
 RESULT: Final = TypeAdapter(GridResult)
@@ -38,7 +42,10 @@ def work(role: Role) -> None:
 
 async def _work(role: Role, parent: int) -> None:
     watching = asyncio.create_task(_die_with(parent))
-    await (_durable(role) if role.runner is Runner.DURABLE else _simple(role))
+    if role.services:
+        await _services(role)
+    else:
+        await (_durable(role) if role.runner is Runner.DURABLE else _simple(role))
     watching.cancel()
 
 
@@ -63,6 +70,18 @@ async def _durable(role: Role) -> None:
         await asyncio.Event().wait()
 
 
+async def _services(role: Role) -> None:
+    settings = Settings(risk=role.risk, monitor_feed=MonitorFeed(venue=PAPER, address=role.market))
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(Ledger.open(role.ledger_url))
+        client = await Client.connect(role.temporal, data_converter=DATA_CONVERTER)
+        guard = await stack.enter_async_context(market_guard(settings, ledger, RISK_GUARD_ID))
+        await ensure_guard(client)
+        risk = RiskDesk(ledger, role.risk)
+        await stack.enter_async_context(services_worker(client, guard, risk))
+        await asyncio.Event().wait()
+
+
 async def _simple(role: Role) -> None:
     async with Ledger.open(role.ledger_url) as ledger, asyncio.TaskGroup() as tasks:
         for grid in role.grids:
@@ -83,7 +102,7 @@ async def _run_simple(role: Role, grid: Grid, ledger: Ledger) -> None:
 @asynccontextmanager
 async def _desks(role: Role, grid: Grid, ledger: Ledger, wire: Tripwire) -> AsyncIterator[Desks]:
     async with WiredVenue(role, grid, wire) as venue:
-        account = desks(grid.account, venue, ledger)
+        account = desks(grid.account, venue, ledger, RiskDesk(ledger, role.risk))
         if not role.look_up:
             account = replace(account, orders=_rash(account))
         yield account

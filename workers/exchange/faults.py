@@ -53,6 +53,7 @@ class Operation(StrEnum):
     PLACE_BATCH = "place_batch"
     CANCEL = "cancel"
     CANCEL_BATCH = "cancel_batch"
+    DEAD_MAN = "dead_man"
     ORDER = "order"
     OPEN_ORDERS = "open_orders"
     ORDERS = "orders"

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, assert_never
 
 from domain.conditions import FundingRate
 from domain.errors import InvalidValueError, StoreError, TradingError, VenueUnavailableError
-from domain.money import Instrument, Price
+from domain.money import ZERO, Instrument, Price
 from domain.orders import OrderReport, OrderRequest, Refusal
 from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules, Liquidity
@@ -85,8 +85,12 @@ class Host:
         speed: Decimal,
         *,
         live: bool = False,
+        notional_minima: bool = True,
     ) -> None:
-        """Take up the books. *live*: the market is told by `happen`, in the time of everybody."""
+        """Take up the books. *live*: the market is told by `happen`, in the time of everybody.
+
+        Without *notional_minima* an order may be worth as little as it likes.
+        """
         self.live = live
         self._halted: VenueUnavailableError | None = None
         #: Of a live market: until when each symbol's funding is booked.
@@ -104,7 +108,10 @@ class Host:
         self._accounts: dict[str, dict[str, Decimal]] = {}
         self._sequences: dict[str, int] = {}
         self._listeners: set[asyncio.Event] = set()
-        self._instruments = {each.symbol: each for each in source.instruments}
+        traded = source.instruments
+        if not notional_minima:
+            traded = [replace(each, min_notional=ZERO) for each in traded]
+        self._instruments = {each.symbol: each for each in traded}
         started_at = journal.remember("started_at", datetime.now(UTC).isoformat())
         self.started_at = datetime.fromisoformat(started_at)
         self._load(self.started_at)
@@ -131,6 +138,11 @@ class Host:
         """When the next market event is due; None if there is none."""
         event = self._source.peek()
         return None if event is None else event.at
+
+    @property
+    def market_time(self) -> datetime:
+        """What the market's events are dated by; where it is made, as far as it was made."""
+        return self.clock.now() if self.live else self.exchange.now
 
     def require_market(self) -> None:
         """Raise VenueUnavailableError while the market that is followed cannot be seen."""
@@ -305,7 +317,7 @@ class Host:
             self.last_sequence(account)
 
     def _rules(self) -> ExchangeRules:
-        instruments = tuple(self._source.instruments)
+        instruments = tuple(self._instruments.values())
         if not self.live:
             return ExchangeRules(instruments, self._accounts)
         # Nobody knows how long the queue before an order is, so it waits until the market has

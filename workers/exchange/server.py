@@ -17,6 +17,7 @@ from opensqt.market_maker.v1 import exchange_pb2_grpc, paper_pb2_grpc
 from workers.exchange.breaking import FaultInterceptor
 from workers.exchange.control import PaperControl
 from workers.exchange.faults import FaultPlan, read_faults
+from workers.exchange.fronts.registry import has_notional_minima
 from workers.exchange.fronts.server import Fronts, fronts
 from workers.exchange.host import Host
 from workers.exchange.journal import Journal
@@ -134,7 +135,8 @@ def _market(settings: ExchangeSettings, source: Source) -> Iterator[Host]:
     """Yield the books of a market that is read from *source*."""
     journal = Journal(settings.data, source.origin)
     try:
-        yield Host(source, journal, settings.balances, settings.speed)
+        minima = has_notional_minima(settings.fronts)
+        yield Host(source, journal, settings.balances, settings.speed, notional_minima=minima)
     finally:
         journal.close()
 

@@ -17,7 +17,7 @@ from activities.venues.statuses import (
     REFUSED,
     NotFoundError,
 )
-from activities.venues.wire import from_span, from_time, to_time
+from activities.venues.wire import from_span, from_time, to_decimal, to_time
 from domain.errors import (
     AuthenticationError,
     InvalidValueError,
@@ -210,7 +210,12 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
         account = self._account(context)
         balances = self.host.exchange.balances(account)
         return resources_pb2.Account(
-            balances=map(messages.balance_out, balances), positions=self._positions(account, None)
+            balances=map(messages.balance_out, balances),
+            positions=self._positions(account, None),
+            leverage=to_decimal(self.host.exchange.rules.leverage),
+            one_way=True,
+            time=to_time(datetime.now(UTC)),
+            market_time=to_time(self.host.market_time),
         )
 
     @answered

@@ -137,7 +137,7 @@ class Stack:
         return [*words, "--data", str(self._data / "exchange"), *self.market.arguments()]
 
     def _environment(self) -> dict[str, str]:
-        return {
+        return self._monitor_feed() | {
             "OPENSQT_DATA_DIR": str(self._data),
             "OPENSQT_DATABASE": self.settings.ledger_url,
             "OPENSQT_TEMPORAL": f"{HOST}:{self.ports.temporal}",
@@ -145,6 +145,18 @@ class Stack:
             "OPENSQT_NAMESPACE": NAMESPACE,
             "OPENSQT_EXCHANGE": f"{HOST}:{self.ports.exchange}",
             "OPENSQT_METRICS": f"{HOST}:{self.ports.metrics}",
+        }
+
+    def _monitor_feed(self) -> dict[str, str]:
+        """Return where the worker watches a market that is followed: only its venue knows volumes.
+
+        Unless the settings name another place.
+        """
+        if self.market.feed is None or self.settings.monitor_feed.venue is not None:
+            return {}
+        return {
+            "OPENSQT_MONITOR_FEED__VENUE": self.market.feed,
+            "OPENSQT_MONITOR_FEED__MARKET": self.market.kind,
         }
 
     async def _step(self, name: str, work: Awaitable[None], where: str) -> None:

@@ -87,6 +87,12 @@ def decimal(value: Any, field: str) -> Decimal:
     return number
 
 
+def known(row: Mapping[str, Any], field: str) -> Decimal | None:
+    """Return a number of an answer; None where the venue leaves it out, or empty."""
+    value = row.get(field)
+    return None if value in (None, "") else decimal(value, field)
+
+
 def plain(number: Decimal) -> str:
     """Return *number* without an exponent and without trailing zeros."""
     text = format(number, "f")

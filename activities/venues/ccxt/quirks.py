@@ -17,10 +17,10 @@ from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status, told_by
 from activities.venues.ccxt.rest import Rest
 from activities.venues.ccxt.sockets import Conversation
-from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice, Terms
+from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice, Reach
 from domain.errors import InvalidValueError, VenueError
 from domain.limiter import Rate
-from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate
+from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate, Terms
 from domain.money import MarketKind, Quantity
 from domain.orders import Fill, OrderReport, OrderRequest, OrderStatus
 
@@ -187,6 +187,20 @@ class Quirks(ABC):
     async def order_fills(self, market: Market, order_id: str) -> Sequence[Fill]:
         """Return the executions of one order."""
 
+    # ---- the dead-man's switch
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """What the venue's switch cancels; None: it offers none for this kind of market."""
+        return None
+
+    async def arm(self, market: Market, within: timedelta) -> Any:
+        """Arm the switch, zero: disarm it; return what to say on the private stream, if anything.
+
+        That is said once on each connection.
+        """
+        raise NotImplementedError
+
     # ---- account
 
     @abstractmethod
@@ -215,6 +229,13 @@ class Quirks(ABC):
 
     async def terms(self, market: Market) -> Terms:
         """Return leverage and position mode."""
+        raise NotImplementedError
+
+    async def health(self) -> Decimal | None:
+        """Return the health of the account (`domain.risk.emergency`); None where it is not told.
+
+        What is empty or left out is not told. It is never taken for 0, and never for no danger.
+        """
         raise NotImplementedError
 
     async def set_leverage(self, market: Market, leverage: int) -> None:

@@ -107,6 +107,7 @@ class Stream(AsyncIterator[T], Generic[T]):
         self._changed = asyncio.Event()
         self._failed: TradingError | None = None
         self._heard_at = 0.0
+        self._said: Any = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -141,6 +142,19 @@ class Stream(AsyncIterator[T], Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         await self._close()
+
+    async def say(self, message: Any) -> None:
+        """Say something on a stream that is open, unless it was the last thing said here.
+
+        Raises VenueUnavailableError if the connection is lost.
+        """
+        if message == self._said:
+            return
+        try:
+            await self._say(message)
+        except (aiohttp.ClientError, OSError) as error:
+            raise VenueUnavailableError(f"{self._what}: {_told(error)}") from None
+        self._said = message
 
     def __aiter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from domain.grid.engine import step
 from domain.grid.events import (
     Alert,
     Cancel,
+    Correct,
     FeedChanged,
     GridAction,
     GridEvent,
@@ -27,6 +28,7 @@ from domain.grid.events import (
     Reported,
     Resync,
     Resynced,
+    TellDivergence,
     TimePassed,
 )
 from domain.grid.slot import Slot
@@ -244,7 +246,7 @@ class Runner:
             case Resync():
                 reports = tuple(order.report() for order in self.venue.orders.values())
                 return Resynced(reports, self.now)
-            case Alert():
+            case Alert() | Correct() | TellDivergence():
                 return None
 
     def moves(self, price: int) -> list[GridAction]:

@@ -9,6 +9,7 @@ from domain.errors import InvalidValueError
 from domain.grid.engine import check_reconfigure, step
 from domain.grid.events import (
     Alert,
+    AlertLevel,
     FeedChanged,
     GridAction,
     PauseAsked,
@@ -179,6 +180,34 @@ def test_a_close_of_plenty_that_the_venue_finds_invalid_is_tried_again() -> None
     run.decide(refused(close.client_id, RefusalReason.INVALID))
     assert not run.state.finished
     assert [is_market(request) for request in requests(run.waits())] == [True]
+
+
+def test_a_close_that_is_invalid_again_and_again_ends_with_what_is_left_said() -> None:
+    run = Runner(configured())
+    run.fills(Side.BUY, 9_900)
+    close = closing(run)
+    for _ in range(2):
+        run.decide(refused(close.client_id, RefusalReason.INVALID))
+        assert not run.state.finished
+        (close,) = requests(run.decide(TimePassed(T0)))
+    (alert,) = run.decide(refused(close.client_id, RefusalReason.INVALID))
+    assert isinstance(alert, Alert)
+    assert alert.level is AlertLevel.ERROR
+    assert "0.101 BTC is left" in alert.message
+    assert alert.message in run.state.stop_why
+    assert run.state.finished
+    assert run.state.position_lots == 101
+
+
+@pytest.mark.parametrize("reason", [RefusalReason.OTHER, RefusalReason.INSUFFICIENT_FUNDS])
+def test_refusals_for_other_reasons_in_between_are_no_row(reason: RefusalReason) -> None:
+    run = Runner(configured())
+    run.fills(Side.BUY, 9_900)
+    close = closing(run)
+    for refusal in [RefusalReason.INVALID, RefusalReason.INVALID, reason] * 3:
+        run.decide(refused(close.client_id, refusal))
+        assert not run.state.finished
+        (close,) = requests(run.decide(TimePassed(T0)))
 
 
 def test_a_close_that_ends_early_is_sent_again_for_the_rest() -> None:

@@ -68,3 +68,10 @@ def test_it_begins_anew_once_no_peak_of_before_can_count(
     books = AccountBooks("USDT", D(1000), T0).after("a", D(5), T0)
     books = books if open_ else books.without("a")
     assert books.over(T0 + passed, HOUR) is over
+
+
+def test_exposure_is_the_size_of_what_runs_hold_and_goes_with_them() -> None:
+    books = AccountBooks("USDT", D(1000), T0).after("a", D(5), T0, D(300))
+    books = books.after("b", D(-2), T0, D(200)).after("a", D(6), T0, D(100))
+    assert books.exposure == D(300)
+    assert books.without("a").exposure == D(200)

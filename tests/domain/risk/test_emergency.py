@@ -12,6 +12,7 @@ from domain.risk.emergency import (
     Urgency,
     assess,
     distance,
+    health_of_margin,
     health_of_ratio,
     health_of_share,
 )
@@ -81,9 +82,26 @@ def test_health_of_a_ratio(ratio: str, health: str) -> None:
     assert health_of_ratio(D(ratio)) == D(health)
 
 
-@pytest.mark.parametrize("share,health", [("0", "1"), ("0.3", "0.7"), ("1.5", "0"), ("-0.1", "1")])
+@pytest.mark.parametrize("share,health", [("0", "1"), ("0.3", "0.7"), ("1.5", "0"), ("-0.1", "0")])
 def test_health_of_a_share(share: str, health: str) -> None:
     assert health_of_share(D(share)) == D(health)
+
+
+@pytest.mark.parametrize(
+    "maintenance,equity,health",
+    [
+        ("0", "100", "1"),
+        ("0", "0", "1"),
+        ("30", "100", "0.7"),
+        ("150", "100", "0"),
+        ("30", "0", "0"),
+        ("30", "-100", "0"),
+    ],
+)
+def test_health_of_maintenance_margin_and_equity(
+    maintenance: str, equity: str, health: str
+) -> None:
+    assert health_of_margin(D(maintenance), D(equity)) == D(health)
 
 
 @pytest.mark.parametrize(

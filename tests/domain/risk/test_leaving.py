@@ -19,7 +19,7 @@ from domain.grid.events import (
     TimePassed,
 )
 from domain.money import Price, Quantity
-from domain.order_ids import decode
+from domain.order_ids import Purpose, decode
 from domain.orders import (
     OrderReport,
     OrderRequest,
@@ -138,6 +138,45 @@ def test_every_order_has_an_id_of_its_own() -> None:
     assert len(set(ids)) == 5
     keys = [decode(client_id) for client_id in ids]
     assert [key.generation for key in keys if key] == [1, 2, 3, 4, 5]
+
+
+def test_its_ids_are_of_the_run_and_say_which_way_out_it_is() -> None:
+    key = decode(begun(number=3).sent().client_id)
+    assert key is not None
+    assert (key.run_tag, key.purpose, key.key) == (TAG, Purpose.LEAVE_SELL, 3)
+
+
+def test_what_is_held_beside_others_is_not_told_only_to_be_reduced() -> None:
+    assert begun().sent().reduce_only
+    assert not begun(alone=False).sent().reduce_only
+
+
+def test_a_step_that_is_counted_in_what_was_seen_leads_to_no_other_side() -> None:
+    way = begun(100, steps=2)
+    way.tell(OutcomeUnknown(Unknown(way.sent().client_id)))
+    restarted = Way(LeavingStep(replace(way.state, lots=20)))  # the look came after the step
+    restarted.actions = list(way.actions)
+    assert restarted.fills(50) == [AskPosition(SYMBOL)]
+    (again,) = restarted.tell(PositionSeen(50))
+    assert isinstance(again, Place)
+    assert (again.request.side, again.request.quantity) == (Side.SELL, Quantity(50))
+
+
+def test_a_debt_that_ages_is_told_ever_less_often() -> None:
+    way = Way(leave(PERPETUAL, TAG, 100, T0, "a test"))
+    told: dict[int, str] = {}
+    for minute in range(200):
+        for action in way.tell(TimePassed(T0 + timedelta(minutes=minute))):
+            if isinstance(action, Alert):
+                told[minute] = action.message
+    assert list(told) == [1, 5, 15, 60, 120, 180]
+    assert told[5] == f"0.100 BTC of {SYMBOL} is still to be closed after 5 min"
+
+
+def test_without_a_debt_nothing_ages() -> None:
+    way = begun()
+    way.fills()
+    assert way.tell(TimePassed(T0 + timedelta(days=1))) == [AskPosition(SYMBOL)]
 
 
 def test_spot_knows_no_reduce_only() -> None:

@@ -84,7 +84,7 @@ def test_a_refusal_says_who_has_taken_how_much_and_what_to_do() -> None:
     reserved = {"b": named("b"), "c": named("c", exposure=D(500))}
     assert admit(limits(main={"exposure": 2000}), reserved, MAIN) == (
         "account main: exposure is limited to 2000 USDT, 1500 are taken by b, c and a asks for "
-        "1000; ask for less, stop another run, or raise the limit"
+        "1000; there is room for 500: ask for less, stop another run, or raise the limit"
     )
 
 

@@ -6,10 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.errors import InvalidValueError
 from domain.market import Balance
 from domain.risk.checks import Check, Outcome
 from domain.risk.facts import AccountFacts, PreflightSpec
-from domain.risk.preflight import blocking, passed, preflight
+from domain.risk.preflight import (
+    ACCEPTABLE,
+    blocking,
+    explained,
+    overridden,
+    passed,
+    preflight,
+    refuse_unknown_names,
+)
 from tests.domain.grid.harness import PERPETUAL, SPOT, D
 
 SPEC = PreflightSpec()
@@ -24,15 +33,17 @@ GOOD = AccountFacts(
     taker_fee=D("-0.0001"),
     streams={"price": True, "orders": True},
     clock_skew=timedelta(milliseconds=-1000),
-    price_age=timedelta(seconds=10),
+    price_age=timedelta(seconds=60),
     foreign_orders=0,
     foreign_lots=0,
+    rivals=(),
     cycle_profit=D("0.01"),
 )
 NAMES = {
     "balance",
     "leverage",
     "position_mode",
+    "sharing",
     "foreign_position",
     "fees",
     "profit",
@@ -71,8 +82,9 @@ def test_all_in_order_passes_also_without_a_fee_or_with_a_rebate() -> None:
         ("price_stream", {"streams": {"price": False}}, "The price stream is down."),
         ("funding_stream", {"streams": {"funding": False}}, "The funding stream is down."),
         ("clock", {"clock_skew": timedelta(seconds=-2)}, "Our clock and the venue's differ by"),
-        ("price", {"price_age": timedelta(seconds=11)}, "The last price is 11 s old."),
-        ("foreign_orders", {"foreign_orders": 2}, "2 orders in BTC/USDT:USDT are not ours."),
+        ("price", {"price_age": timedelta(seconds=61)}, "The last price is 61 s old."),
+        ("foreign_orders", {"foreign_orders": 2}, "2 orders in BTC/USDT:USDT are of no run."),
+        ("sharing", {"rivals": ("a", "b")}, "is traded by run a and b already."),
         ("foreign_position", {"foreign_lots": -5}, "A position of -0.005 BTC is managed by no run"),
     ],
 )
@@ -104,6 +116,7 @@ def test_each_check_fails_on_its_own_and_says_how_to_fix_it(
         ("price", {"price_age": None}),
         ("foreign_orders", {"foreign_orders": None}),
         ("foreign_position", {"foreign_lots": None}),
+        ("sharing", {"rivals": None}),
     ],
 )
 def test_what_is_not_known_has_failed_and_nobody_can_accept_it(
@@ -138,7 +151,7 @@ def test_a_perpetual_needs_its_margin_with_a_buffer() -> None:
     check = one("balance", needs={"USDT": D(1600)})
     assert check.outcome is Outcome.OK  # 1600 / (5 x 0.8) = 400, all that is free
     assert check.wanted == (
-        "Orders for 1600 USDT need a margin of 400.00000000 at leverage 5 with a buffer of 0.2."
+        "Orders for 1600 USDT need a margin of 400 at leverage 5 with a buffer of 0.2."
     )
 
 
@@ -159,7 +172,9 @@ def test_spot_needs_every_asset_in_full_and_no_leverage() -> None:
         (Outcome.OK, "400 USDT are free."),
     ]
     assert balances[0].fix == "Transfer 1 BTC to main, or use a smaller amount."
-    assert not {"leverage", "position_mode", "foreign_position"} & {c.name for c in checks}
+    assert not {"leverage", "position_mode", "sharing", "foreign_position"} & {
+        c.name for c in checks
+    }
 
 
 def test_a_run_that_will_place_nothing_needs_nothing() -> None:
@@ -182,6 +197,7 @@ def test_a_run_that_will_place_nothing_needs_nothing() -> None:
         ("clock", {"clock_skew": timedelta(seconds=9)}, False),
         ("price", {"price_age": timedelta(seconds=99)}, False),
         ("foreign_position", {"foreign_lots": 1}, False),
+        ("sharing", {"rivals": ("other",)}, False),
     ],
 )
 def test_some_findings_may_be_accepted_by_their_name(
@@ -190,6 +206,58 @@ def test_some_findings_may_be_accepted_by_their_name(
     check = one(name, **changed)
     assert passed([check], {name}) == passed([check], {f"main/{name}"}) == overridable
     assert not passed([check], {f"other/{name}", "something"})
+
+
+def test_what_may_be_accepted_is_what_a_check_says_of_itself() -> None:
+    broken = replace(
+        GOOD,
+        balances=(),
+        leverage=D(11),
+        one_way=False,
+        maker_fee=D(1),
+        cycle_profit=D(-1),
+        streams={"price": False, "orders": False},
+        clock_skew=timedelta(days=1),
+        price_age=timedelta(days=1),
+        foreign_orders=1,
+        foreign_lots=1,
+        rivals=("other",),
+    )
+    checks = preflight(SPEC, [broken])
+    assert {check.outcome for check in checks} == {Outcome.FAILED}
+    assert {check.name for check in checks if check.overridable} == set(ACCEPTABLE)
+
+
+@pytest.mark.parametrize("name", ["leverage", "balances", "second/balance", "/balance", ""])
+def test_a_name_that_cannot_be_accepted_is_refused_with_those_that_can(name: str) -> None:
+    refuse_unknown_names(["balance", "main/fees", "foreign_orders"], ["main"])
+    with pytest.raises(InvalidValueError, match="balance, fees, foreign_orders") as refused:
+        refuse_unknown_names([name], ["main"])
+    assert f"was {name}" in str(refused.value)
+
+
+def test_an_override_is_one_only_where_something_failed() -> None:
+    checks = preflight(SPEC, [replace(GOOD, balances=())])
+    (override,) = overridden(checks, ["balance", "fees"])
+    assert override.name == "balance"
+    assert overridden(preflight(SPEC, [GOOD]), ["balance"]) == ()
+
+
+def test_what_stands_in_the_way_is_told_with_what_was_found_wanted_and_its_fix() -> None:
+    checks = preflight(SPEC, [replace(GOOD, balances=(), clock_skew=None)])
+    balance, clock = explained(checks).splitlines()
+    assert balance == (
+        "main/balance: 0 USDT are free. Orders for 1000 USDT need a margin of 250 at "
+        "leverage 5 with a buffer of 0.2. Transfer 250 USDT to main, or use a smaller "
+        "amount. Or take it as it is: --accept balance."
+    )
+    assert clock.startswith("main/clock: It could not be found out: the venue's time.")
+    assert explained(checks, ["balance"]).splitlines() == [clock]
+
+
+def test_why_something_is_not_known_is_told() -> None:
+    check = one("leverage", leverage=None, obstacles={"leverage": "paper GetAccount: down"})
+    assert check.found == "It could not be found out: the leverage (paper GetAccount: down)."
 
 
 def test_a_shared_symbol_warns_where_it_would_fail() -> None:
@@ -219,7 +287,7 @@ def test_k10_no_position_makes_a_check_go_away(lots: int, missing: str) -> None:
 
 def test_every_fact_is_looked_at() -> None:
     for field in fields(AccountFacts):
-        if field.name in ("account", "instrument", "shared"):
+        if field.name in ("account", "instrument", "shared", "obstacles"):
             continue
         nothing: Any = {} if field.name == "streams" else None
         assert not passed(preflight(SPEC, [replace(GOOD, **{field.name: nothing})])), field.name

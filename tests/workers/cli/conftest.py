@@ -19,6 +19,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the data directory that commands use; nothing listens where they look."""
     for name in [name for name in os.environ if name.startswith("OPENSQT_")]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)  # set where tests run side by side
     monkeypatch.setenv("OPENSQT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("OPENSQT_TEMPORAL", "127.0.0.1:1")
     monkeypatch.setenv("OPENSQT_EXCHANGE", "127.0.0.1:1")

@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
+from activities.risk import RiskDesk
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
 from activities.store.migrations import upgrade
 from activities.store.records import Run
+from domain.risk.monitor import Verdict
+from domain.risk.readings import Reading
 from tests.activities.wire import INSTRUMENT, SYMBOL
 from workers.settings import load_settings
 
@@ -102,3 +106,34 @@ def test_the_environment_says_when_breakers_open(
     assert (spec.breaker.consecutive_losses, spec.breaker.refusals) == (None, 7)
     assert spec.breaker.drawdown_percent == 10
     assert spec.limits.accounts["paper"].exposure == 1000
+
+
+def test_the_word_of_the_monitor_is_shown_with_its_numbers_and_a_person_may_overrule_it(
+    data: Path, invoke: Invoke, invoke_json: InvokeJson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert invoke_json("risk", "status")[1]["monitor"] is None
+    monkeypatch.setenv("OPENSQT_RISK__MONITOR__SYMBOLS", f'["{SYMBOL}"]')
+    unheard = invoke_json("risk", "status")[1]["monitor"]
+    assert (unheard["halted"], unheard["why"]) == (True, "the market monitor has not spoken")
+    assert "nothing to reset" in invoke("risk", "reset", "--monitor", "--why", "x").stderr
+    spec = load_settings(data).risk
+    now = datetime.now(UTC)
+    opened = now.replace(second=0, microsecond=0)
+    loud = Reading(SYMBOL, opened, False, 590, Decimal(600), 90, Decimal(10), True, False)
+    storm = Verdict(True, "storm: much", now, True, (loud,), (), opened, opened)
+
+    async def speak() -> None:
+        async with Ledger.open(sqlite_url(data / "ledger.db")) as ledger:
+            await RiskDesk(ledger, spec).speak(storm)
+
+    asyncio.run(speak())
+    line = invoke_json("risk", "status")[1]["monitor"]
+    assert (line["halted"], line["why"]) == (True, "storm: much")
+    assert [(each["price"], each["average_volume"]) for each in line["readings"]] == [(590, "10")]
+    shown = " ".join(invoke("risk", "status").stdout.split())
+    assert f"{SYMBOL} {opened:%H:%M} forming 590 600.00 90 10.00 anomalous" in shown
+    code, told = invoke_json("risk", "reset", "--monitor", "--why", "a fat finger")
+    assert (code, told["scope"]) == (0, "monitor")
+    assert invoke_json("audit")[1]["entries"][0]["why"] == "a fat finger"
+    refused = invoke("risk", "reset", "--monitor", "--run", "my-grid", "--why", "x")
+    assert refused.exit_code == 2

@@ -19,6 +19,7 @@ from domain.money import Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderRequest, OrderStatus, Refusal, RefusalReason
 from domain.simulation.exchange import SimulatedExchange
 from workers.exchange.faults import FaultPlan
+from workers.exchange.fronts.dead_men import DeadMen
 from workers.exchange.fronts.rows import ms
 from workers.exchange.host import Host
 
@@ -64,6 +65,7 @@ class Desk:
         self.plan = plan
         #: By how much the clock of all venues is wrong; requests and streams are judged by it.
         self.ahead = timedelta()
+        self.dead_men = DeadMen()
         self._ghosts: dict[str, _Ghosts] = {}
         self._named = 0
         self._listeners: set[asyncio.Event] = set()
@@ -119,6 +121,12 @@ class Desk:
         inner = self._inner(account, symbol, client_id)
         report = self.host.cancel(self.host.account(account), symbol, inner)
         return None if report is None else _outside(report)
+
+    def cancel_all(self, account: str, instruments: Sequence[Instrument]) -> None:
+        """Cancel every working order of an account on these instruments."""
+        for instrument in instruments:
+            for report in self.open_orders(account, instrument.symbol):
+                self.cancel(account, instrument.symbol, report.client_id)
 
     def order(self, account: str, symbol: str, client_id: str) -> OrderReport | None:
         """Return the newest order of a client id."""

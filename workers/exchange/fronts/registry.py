@@ -17,6 +17,19 @@ DIALECTS: Final[Mapping[str, str]] = {
 }
 
 
+#: Venues that only know a least quantity, and tell no other.
+_WITHOUT_NOTIONAL: Final = frozenset({"okx"})
+
+
+def has_notional_minima(names: Sequence[str]) -> bool:
+    """Return whether an exchange that is reached by these dialects refuses what is worth little.
+
+    Not if none of them can tell its clients so. Where several share a market, it is as the
+    strictest of them says.
+    """
+    return not names or not _WITHOUT_NOTIONAL.issuperset(names)
+
+
 def dialects_of(names: Sequence[str], desk: Desk) -> Sequence[Dialect]:
     """Return the dialects of *names*, or raise InvalidValueError if one is not spoken."""
     unknown = [name for name in names if name not in DIALECTS]

@@ -101,6 +101,7 @@ class _Server:
 
     async def close(self) -> None:
         """End all sockets, and requests that are on their way."""
+        self._desk.dead_men.close()
         for socket in list(self._sockets):
             await socket.close(rudely=True)
             await socket.end()

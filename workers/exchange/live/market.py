@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from activities.venues.ccxt.registry import quirks_of
+from workers.exchange.fronts.registry import has_notional_minima
 from workers.exchange.host import Host
 from workers.exchange.journal import Journal
 from workers.exchange.live.follower import Follower
@@ -31,7 +32,14 @@ async def live_market(settings: ExchangeSettings) -> AsyncIterator[tuple[Host, F
     try:
         async with CcxtVenue(quirks, None, local=local) as venue:
             source = await followed(journal, origin, venue)
-            host = Host(source, journal, settings.balances, settings.speed, live=True)
+            host = Host(
+                source,
+                journal,
+                settings.balances,
+                settings.speed,
+                live=True,
+                notional_minima=has_notional_minima(settings.fronts),
+            )
             yield host, Follower(host, venue)
     finally:
         journal.close()

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from activities.venues.ccxt.binance.base import PAGE, WEIGHT, BinanceBase
-from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.markets import Market, decimal, known
 from activities.venues.ccxt.quirks import from_ms, to_ms
-from domain.conditions import Terms
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
 from domain.money import ZERO, add
+from domain.risk.emergency import health_of_margin
 
 
 class Account(BinanceBase):
@@ -86,6 +86,18 @@ class Account(BinanceBase):
         (row,) = await self._ask("fapiPrivateGetSymbolConfig", {"symbol": market.id}, 5)
         mode = await self._ask("fapiPrivateGetPositionSideDual", {}, 30)
         return Terms(decimal(row["leverage"], "leverage"), not mode["dualSidePosition"])
+
+    async def health(self) -> Decimal | None:
+        """Return 1 - totalMaintMargin / totalMarginBalance (`GET /fapi/v3/account`).
+
+        By Binance's documents both are sums in USDT in single-asset mode, else in USD; the latter
+        is the wallet with what positions would gain. Portfolio margin is not spoken.
+        """
+        row = await self._ask("fapiPrivateV3GetAccount", {}, 5)
+        maintenance, equity = known(row, "totalMaintMargin"), known(row, "totalMarginBalance")
+        if maintenance is None or equity is None:
+            return None
+        return health_of_margin(maintenance, equity)
 
     async def set_leverage(self, market: Market, leverage: int) -> None:
         params = {"symbol": market.id, "leverage": leverage}

@@ -1,6 +1,7 @@
 """Binance's orders: how they are sent and canceled, alone and in batches."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from activities.venues.ccxt.binance.base import WEIGHT, BinanceBase
@@ -9,6 +10,7 @@ from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
 from activities.venues.ccxt.quirks import ORDERS
 from activities.venues.ccxt.rest import Call
+from domain.conditions import Reach
 from domain.limiter import Priority
 from domain.orders import OrderReport, OrderRequest, OrderType
 
@@ -79,6 +81,16 @@ class Orders(BinanceBase):
         reply = await self.rest.reply(call)
         if not isinstance(reply.data, list):  # a row per order, else one error for all
             await self._raise(reply, call)
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """Futures have a countdown for each symbol, spot has none."""
+        return Reach.SYMBOL if self.perpetual else None
+
+    async def arm(self, market: Market, within: timedelta) -> Any:
+        params = {"symbol": market.id, "countdownTime": within // timedelta(milliseconds=1)}
+        costs = {WEIGHT: 10}
+        await self._change("fapiPrivatePostCountdownCancelAll", params, Priority.CANCEL, costs)
 
     def _order_params(self, market: Market, request: OrderRequest) -> dict[str, Any]:
         params: dict[str, Any] = {

@@ -8,11 +8,11 @@ from typing import Any
 from activities.venues.ccxt.bitget.base import BitgetBase
 from activities.venues.ccxt.bitget.talks import position, spot_balance, wallet
 from activities.venues.ccxt.bitget.words import PRODUCT
-from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.markets import Market, decimal, known
 from activities.venues.ccxt.quirks import from_ms
-from domain.conditions import Terms
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
+from domain.risk.emergency import health_of_share
 
 
 class Account(BitgetBase):
@@ -55,6 +55,23 @@ class Account(BitgetBase):
             names = ("isolatedLongLever", "isolatedShortLever")
             leverage = max(decimal(told[name], name) for name in names)
         return Terms(leverage, told["posMode"] == "one_way_mode")
+
+    async def health(self) -> Decimal | None:
+        """Return 1 - crossedRiskRate (`GET /api/v2/mix/account/accounts`), the worst of all coins.
+
+        Bitget's documents call it the risk ratio of cross margin, their examples write it as a
+        share, and liquidation begins when maintenance margin is all of the equity (100 %). Of
+        isolated positions it tells nothing.
+        """
+        params = {"productType": PRODUCT}
+        rows = await self._ask("privateMixGetV2MixAccountAccounts", params)
+        healths = []
+        for row in rows or ():
+            share = known(row, "crossedRiskRate")
+            if share is None:
+                return None
+            healths.append(health_of_share(share))
+        return min(healths, default=None)
 
     async def set_leverage(self, market: Market, leverage: int) -> None:
         method = "privateMixPostV2MixAccountSetLeverage"

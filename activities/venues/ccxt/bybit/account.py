@@ -7,12 +7,12 @@ from typing import Any
 
 from activities.venues.ccxt.bybit.base import PAGE, REQUESTS, BybitBase
 from activities.venues.ccxt.bybit.words import balance_in, position_in, rows_of
-from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.markets import Market, decimal, known
 from activities.venues.ccxt.quirks import from_ms
-from domain.conditions import Terms
 from domain.errors import VenueError
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
+from domain.risk.emergency import health_of_share
 
 
 class Account(BybitBase):
@@ -65,6 +65,18 @@ class Account(BybitBase):
             raise VenueError(f"bybit told no terms of {market.symbol}: it listed no position")
         one_way = all(int(row["positionIdx"]) == 0 for row in rows)
         return Terms(decimal(rows[0]["leverage"], "leverage"), one_way)
+
+    async def health(self) -> Decimal | None:
+        """Return 1 - accountMMRate (`GET /v5/account/wallet-balance`).
+
+        By Bybit's documents that is the account's maintenance margin as a share of its margin
+        balance (0.05: 5 %), and liquidation begins at 1. With isolated margin, or without a unified
+        account, it does not apply.
+        """
+        params = {"accountType": "UNIFIED"}
+        rows = rows_of(await self._ask("privateGetV5AccountWalletBalance", params), "result")
+        share = known(rows[0], "accountMMRate") if rows else None
+        return None if share is None else health_of_share(share)
 
     async def set_leverage(self, market: Market, leverage: int) -> None:
         both = {"buyLeverage": str(leverage), "sellLeverage": str(leverage)}

@@ -1,6 +1,7 @@
 """Bybit's orders: how they are sent and canceled, alone and in batches."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from activities.venues.ccxt.bybit.base import BybitBase
@@ -9,12 +10,33 @@ from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
 from activities.venues.ccxt.quirks import ORDERS, accepted, from_ms
 from activities.venues.ccxt.rest import Call
+from domain.conditions import Reach
 from domain.limiter import Priority
 from domain.orders import OrderReport, OrderRequest, OrderType
 
 
 class Orders(BybitBase):
     """What changes orders."""
+
+    #: The window that is set; None: none was, by this process.
+    _window_set: timedelta | None = None
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """Bybit counts from when the private connection is lost, for all orders of this kind."""
+        return Reach.ACCOUNT
+
+    async def arm(self, market: Market, within: timedelta) -> Any:  # noqa: ARG002 - of all markets
+        """Set the window once; to disarm is to follow the topic no longer."""
+        product = "DERIVATIVES" if self.perpetual else "SPOT"
+        topic = "dcp.future" if self.perpetual else "dcp.spot"
+        if not within:
+            return {"req_id": "dcp", "op": "unsubscribe", "args": [topic]}
+        if self._window_set != within:
+            params = {"product": product, "timeWindow": within // timedelta(seconds=1)}
+            await self._change("privatePostV5OrderDisconnectedCancelAll", params, Priority.CANCEL)
+            self._window_set = within
+        return {"req_id": "dcp", "op": "subscribe", "args": [topic]}
 
     async def place(self, market: Market, request: OrderRequest) -> OrderReport:
         """Send an order: the answer is its id, and that it was taken."""

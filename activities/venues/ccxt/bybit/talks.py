@@ -36,6 +36,10 @@ class _Bybit(Conversation[T]):
 
     def read(self, message: Any) -> Iterable[T]:
         """Return what a message of a topic says; answers and pongs have none."""
+        if isinstance(message, dict) and message.get("req_id") == "dcp":
+            if message.get("success") is not True:
+                raise VenueError(f"bybit: the dead-man's switch was answered by {message}")
+            return ()
         if not isinstance(message, dict) or "topic" not in message:
             return ()
         return self._told(message["topic"], message)

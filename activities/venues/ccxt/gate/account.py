@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from activities.venues.ccxt.gate import words
 from activities.venues.ccxt.gate.base import REQUESTS, GateBase
-from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.markets import Market, decimal, known
 from activities.venues.ccxt.quirks import to_ms
 from activities.venues.ccxt.rest import Call
-from domain.conditions import Terms
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
 from domain.money import ZERO, add
+from domain.risk.emergency import health_of_margin
 
 _BOOK_PAGE: Final = 1000
 
@@ -87,6 +87,24 @@ class Account(GateBase):
         if not leverage:  # cross margin
             leverage = decimal(row["cross_leverage_limit"], "cross_leverage_limit")
         return Terms(leverage, not wallet["in_dual_mode"])
+
+    async def health(self) -> Decimal | None:
+        """Return 1 - maintenance_margin / (total + unrealised_pnl) of the USDT wallet.
+
+        (`GET /futures/usdt/accounts`.) By Gate's documents `total` leaves out what positions would
+        gain, and is told of classic accounts only: of a unified account nothing is known. The older
+        margin mode has no maintenance margin: without one, no danger is told by no position.
+        """
+        row = await self._ask("privateFuturesGetSettleAccounts", self._settled)
+        maintenance, total = known(row, "maintenance_margin"), known(row, "total")
+        gain = known(row, "unrealised_pnl")
+        if row.get("enable_credit") or known(row, "margin_mode") or total is None or gain is None:
+            return None
+        if maintenance:
+            return health_of_margin(maintenance, add(total, gain))
+        params = {**self._settled, "holding": "true"}
+        held = await self._ask("privateFuturesGetSettlePositions", params)
+        return None if any(known(each, "size") for each in held) else Decimal(1)
 
     async def set_leverage(self, market: Market, leverage: int) -> None:
         """Set the leverage of cross or isolated margin, whichever the position has."""

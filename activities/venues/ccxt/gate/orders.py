@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from activities.venues.ccxt.gate import words
 from activities.venues.ccxt.gate.base import GateBase
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
+from domain.conditions import Reach
 from domain.errors import NotSentError, VenueError
 from domain.limiter import Priority
 from domain.money import EXACT, Rounding
@@ -91,6 +93,22 @@ class Orders(GateBase):
         if not isinstance(reply.data, list):  # a row per order, else one error for all
             verdict = self.verdict(reply) or Verdict(Meaning.UNKNOWN, "", "an unreadable answer")
             raise await self.rest.error(verdict, call)
+
+    # ---- the dead-man's switch
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """A countdown for each market."""
+        return Reach.SYMBOL
+
+    async def arm(self, market: Market, within: timedelta) -> Any:
+        method = (
+            "privateFuturesPostSettleCountdownCancelAll"
+            if self.perpetual
+            else "privateSpotPostCountdownCancelAll"
+        )
+        params = {**self._named(market), "timeout": within // timedelta(seconds=1)}
+        await self.rest.ask(self._asking(method, params))
 
     # ---- requests
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from activities.venues.ccxt.markets import Market, decimal
+from activities.venues.ccxt.markets import Market, decimal, known
 from activities.venues.ccxt.okx.base import ACCOUNT, HISTORY_SPAN, SELDOM, OkxBase
 from activities.venues.ccxt.okx.words import balance_in, charged, older_than, position_in
 from activities.venues.ccxt.quirks import from_ms, to_ms
-from domain.conditions import Terms
 from domain.errors import VenueError
 from domain.limiter import Priority
-from domain.market import Balance, FundingPayment, Position
+from domain.market import Balance, FundingPayment, Position, Terms
+from domain.risk.emergency import health_of_ratio
 
 
 class Account(OkxBase):
@@ -63,6 +63,22 @@ class Account(OkxBase):
         row = (await self._ask("privateGetAccountLeverageInfo", params, ACCOUNT))[0]
         config = (await self._ask("privateGetAccountConfig", {}, SELDOM))[0]
         return Terms(decimal(row["lever"], "lever"), config["posMode"] == "net_mode")
+
+    async def health(self) -> Decimal | None:
+        """Return 1 - 1 / mgnRatio (`GET /api/v5/account/balance`), the worst of all that are told.
+
+        By OKX's documents that is (adjusted) equity / maintenance margin with its fees (liquidation
+        at 1): of the account in multi-currency and portfolio mode, and of each currency with a
+        cross position in futures mode. Where none is told, either nothing is at risk, which the
+        account's positions tell, or it is not known.
+        """
+        (row,) = await self._ask("privateGetAccountBalance", {}, ACCOUNT)
+        ratios = [known(each, "mgnRatio") for each in (row, *row["details"])]
+        healths = [health_of_ratio(each) for each in ratios if each]
+        if healths:
+            return min(healths)
+        positions = await self._ask("privateGetAccountPositions", {}, ACCOUNT)
+        return None if any(known(each, "pos") for each in positions) else Decimal(1)
 
     async def set_leverage(self, market: Market, leverage: int) -> None:
         params = {"instId": market.id, "mgnMode": "cross", "lever": str(leverage)}

@@ -4,13 +4,15 @@ An order is answered with an id only. A client id is taken only while an order o
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from activities.venues.ccxt.markets import Market
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict
-from activities.venues.ccxt.okx.base import OkxBase
+from activities.venues.ccxt.okx.base import SELDOM, OkxBase
 from activities.venues.ccxt.quirks import ORDERS, accepted, from_ms
 from activities.venues.ccxt.rest import Call
+from domain.conditions import Reach
 from domain.errors import UnknownOutcomeError
 from domain.limiter import Priority
 from domain.orders import OrderReport, OrderRequest, OrderType, TimeInForce
@@ -79,6 +81,16 @@ class Orders(OkxBase):
                 return rows
         verdict = self.verdict(reply) or Verdict(Meaning.UNKNOWN, "", "an answer without rows")
         raise await self.rest.error(verdict, call)
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """The countdown is of the whole account, of all kinds of market."""
+        return Reach.ACCOUNT
+
+    async def arm(self, market: Market, within: timedelta) -> Any:  # noqa: ARG002 - of all markets
+        params = {"timeOut": str(within // timedelta(seconds=1))}
+        method, costs = "privatePostTradeCancelAllAfter", {SELDOM: 1}
+        await self._change(method, params, Priority.CANCEL, costs)
 
     def _order_params(self, market: Market, request: OrderRequest) -> dict[str, Any]:
         params: dict[str, Any] = {

@@ -8,9 +8,9 @@ from typing import Final
 from activities.venues.ccxt.meanings import UnchangedError
 from activities.venues.ccxt.port.history import History
 from activities.venues.ccxt.port.market import PublicData
-from domain.conditions import KeyRights, Terms
+from domain.conditions import KeyRights
 from domain.errors import VenueUnavailableError
-from domain.market import AccountView, Balance, FundingPayment, Position
+from domain.market import AccountView, Balance, FundingPayment, Position, Terms
 
 _LOOKS: Final = 5
 _SPOT_TERMS: Final = Terms(Decimal(1), one_way=True)
@@ -75,6 +75,11 @@ class Account(History, PublicData):
         """Return leverage and position mode; spot has leverage 1."""
         market = await self._market(symbol)
         return await self._quirks.terms(market) if self._quirks.perpetual else _SPOT_TERMS
+
+    async def health(self) -> Decimal | None:
+        """Return the health of the account, 0 to 1; None: spot has none, or it is not told."""
+        await self._load()
+        return await self._quirks.health() if self._quirks.perpetual else None
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set the leverage of a perpetual; nothing happens if it is that already."""

@@ -17,9 +17,10 @@ from activities.venues.ccxt.pacing import Pacer
 from activities.venues.ccxt.quirks import ORDERS, Quirks, from_ms
 from activities.venues.ccxt.rest import ORDER_PATIENCE, Rest
 from activities.venues.ccxt.sharing import SharedRates, Together
-from domain.conditions import ClockReading, RateLimits
+from domain.conditions import RateLimits
 from domain.errors import InvalidValueError, VenueError
 from domain.limiter import ONE_MARKET, ONE_USER, Counted, Rate
+from domain.market import ClockReading
 from domain.money import Instrument, MarketKind
 
 _log: Final = logging.getLogger(__name__)
@@ -180,7 +181,8 @@ class Connection:
         asked_at = datetime.now(UTC)
         told = from_ms(await self._quirks.rest.unified("fetch_time"))
         round_trip = datetime.now(UTC) - asked_at
-        return ClockReading(told - (asked_at + round_trip / 2), round_trip)
+        offset = told - (asked_at + round_trip / 2)
+        return ClockReading(offset, round_trip, dates_prices=self._local is None)
 
     async def _compare_clocks(self) -> None:
         while True:

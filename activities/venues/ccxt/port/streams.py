@@ -7,13 +7,17 @@ from datetime import timedelta
 from activities.venues.ccxt.port.history import History
 from activities.venues.ccxt.quirks import News
 from activities.venues.ccxt.sockets import Stream
-from domain.conditions import MarkPrice
+from domain.conditions import MarkPrice, Reach
+from domain.errors import VenueUnavailableError
 from domain.market import Candle, PriceUpdate
 from domain.orders import OrderReport
 
 
 class Streams(History):
-    """Private news, prices, candles, mark prices."""
+    """Private news, prices, candles, mark prices, and the switch that may hang on them."""
+
+    #: The private stream, while one is open.
+    _private: Stream[News] | None = None
 
     @asynccontextmanager
     async def reports(self) -> AsyncIterator[AsyncIterator[OrderReport]]:
@@ -27,7 +31,34 @@ class Streams(History):
         await self._load()
         stream = Stream(f"{self.name} orders", self._session, self._quirks.news_talk())
         async with stream, aclosing(self._complete_news(stream)) as news:
-            yield news
+            self._private = stream
+            try:
+                yield news
+            finally:
+                self._private = None
+
+    # ---- the dead-man's switch: see domain.conditions.DeadManVenue
+
+    @property
+    def dead_man(self) -> Reach | None:
+        """What the venue cancels when it no longer hears of us; None: it has no such switch."""
+        return self._quirks.dead_man
+
+    async def arm(self, symbol: str, within: timedelta) -> None:
+        """Have the orders canceled unless this is called again *within* that time."""
+        await self._set_switch(symbol, within)
+
+    async def disarm(self, symbol: str) -> None:
+        """Let the orders rest, heard of or not."""
+        await self._set_switch(symbol, timedelta())
+
+    async def _set_switch(self, symbol: str, within: timedelta) -> None:
+        say = await self._quirks.arm(await self._market(symbol), within)
+        if say is None:
+            return
+        if self._private is None:
+            raise VenueUnavailableError(f"{self.name}: the switch needs a live private stream")
+        await self._private.say(say)
 
     @asynccontextmanager
     async def prices(self, symbols: Sequence[str]) -> AsyncIterator[AsyncIterator[PriceUpdate]]:

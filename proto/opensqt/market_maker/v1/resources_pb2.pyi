@@ -139,12 +139,20 @@ class Balance(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., total: _Optional[_Union[_types_pb2.Decimal, _Mapping]] = ..., locked: _Optional[_Union[_types_pb2.Decimal, _Mapping]] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("balances", "positions")
+    __slots__ = ("balances", "positions", "leverage", "one_way", "time", "market_time")
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    LEVERAGE_FIELD_NUMBER: _ClassVar[int]
+    ONE_WAY_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    MARKET_TIME_FIELD_NUMBER: _ClassVar[int]
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     positions: _containers.RepeatedCompositeFieldContainer[Position]
-    def __init__(self, balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ...) -> None: ...
+    leverage: _types_pb2.Decimal
+    one_way: bool
+    time: _timestamp_pb2.Timestamp
+    market_time: _timestamp_pb2.Timestamp
+    def __init__(self, balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., leverage: _Optional[_Union[_types_pb2.Decimal, _Mapping]] = ..., one_way: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., market_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class FundingPayment(_message.Message):
     __slots__ = ("payment_id", "symbol", "amount", "paid_at")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from activities.risk import RiskDesk
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -14,6 +15,8 @@ from activities.store.migrations import upgrade
 from activities.venues.remote import RemoteVenue
 from domain.grid.events import StopAsked
 from domain.grid.spec import StopMode, parse_spec
+from domain.risk.facts import PreflightSpec
+from domain.risk.spec import RiskSpec
 from tests.contract.bench import START
 from tests.eventually import eventually
 from tests.workers.exchange.live.market import blind, following, real_market, sees
@@ -21,6 +24,8 @@ from workers.exchange.server import Running
 from workers.simple_run import SimpleRun
 from workers.wiring import desks
 
+#: The market of the test is of another day.
+RISK = RiskSpec(preflight=PreflightSpec(max_price_age=10**9))
 SPEC = {"symbol": "BTC/USDT:USDT", "account": "alice", "interval": 10, "amount": 50}
 
 
@@ -35,7 +40,8 @@ async def grid(address: str, directory: Path) -> AsyncIterator[SimpleRun]:
         RemoteVenue(address, "alice") as venue,
     ):
         with CheckpointStore.open(directory / "simple.db", "live") as store:
-            run = await SimpleRun.open("live", spec, desks("alice", venue, ledger), store)
+            alice = desks("alice", venue, ledger, RiskDesk(ledger, RISK))
+            run = await SimpleRun.open("live", spec, alice, store)
             yield run
 
 

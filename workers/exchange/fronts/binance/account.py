@@ -10,6 +10,7 @@ from workers.exchange.fronts.binance import rows
 from workers.exchange.fronts.binance.door import BinanceDoor
 from workers.exchange.fronts.binance.refusals import bad_field, wrong
 from workers.exchange.fronts.keys import LocalKeys
+from workers.exchange.fronts.margin import MAINTENANCE_RATE, margins
 from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.rows import from_ms, number
 
@@ -35,10 +36,7 @@ class Account(Room[BinanceDoor]):
 
     def _futures_account(self, keys: LocalKeys, fields: Fields) -> Any:
         fields.done()
-        return {
-            "assets": [rows.asset(each) for each in self.desk.balances(keys.account)],
-            "positions": [],
-        }
+        return rows.account(margins(self.desk, keys.account))
 
     def _spot_account(self, keys: LocalKeys, fields: Fields) -> Any:
         fields.ignore("omitZeroBalances")
@@ -115,7 +113,7 @@ class Account(Room[BinanceDoor]):
             "initialLeverage": 125,
             "notionalCap": 1_000_000_000,
             "notionalFloor": 0,
-            "maintMarginRatio": 0.004,
+            "maintMarginRatio": float(MAINTENANCE_RATE),
             "cum": 0.0,
         }
         known = self.desk.instruments(MarketKind.PERPETUAL)

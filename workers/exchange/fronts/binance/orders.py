@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import orjson
@@ -34,6 +35,7 @@ class Orders(Room[BinanceDoor]):
             signed("DELETE", "/api/v3/order", cancel, self._cancel(spot)),
             signed("POST", batch, Operation.PLACE_BATCH, self._place_batch),
             signed("DELETE", batch, Operation.CANCEL_BATCH, self._cancel_batch),
+            signed("POST", "/fapi/v1/countdownCancelAll", Operation.DEAD_MAN, self._count_down),
         ]
 
     def _place(self, kind: MarketKind) -> Callable[[LocalKeys, Fields], Any]:
@@ -118,6 +120,15 @@ class Orders(Room[BinanceDoor]):
             except WrongError as refusal:
                 answers.append(refusal.answer.body)
         return answers
+
+    def _count_down(self, keys: LocalKeys, fields: Fields) -> Any:
+        instrument = self.door.instrument(MarketKind.PERPETUAL, fields)
+        time = fields.whole("countdownTime")
+        fields.done()
+        account, name = keys.account, ("binance", keys.account, instrument.symbol)
+        within = timedelta(milliseconds=time)
+        self.desk.dead_men.arm(name, within, lambda: self.desk.cancel_all(account, [instrument]))
+        return {"symbol": rows.symbol(instrument), "countdownTime": str(time)}
 
     def _end(self, account: str, instrument: Instrument, report: OrderReport | None) -> Any:
         if report is not None:

@@ -1,12 +1,14 @@
 """Rows of Binance's REST answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from domain.market import Balance, FundingPayment, Position
-from domain.money import EXACT, Instrument, MarketKind
+from domain.money import EXACT, Instrument, MarketKind, add
 from domain.orders import Fill, OrderReport, OrderStatus, Side
+from workers.exchange.fronts.margin import Margin
 from workers.exchange.fronts.rows import average, lots, ms, number, number_of, price, ticks
 
 
@@ -110,13 +112,27 @@ def fill(instrument: Instrument, each: Fill) -> dict[str, Any]:
     }
 
 
-def asset(balance: Balance) -> dict[str, Any]:
-    """Return a futures wallet."""
+def account(margins: Sequence[Margin]) -> dict[str, Any]:
+    """Return a futures account in single-asset mode, whose totals are those of USDT only."""
+    totals = [each for each in margins if each.balance.asset == "USDT"]
+    return {
+        "totalMaintMargin": number(add(*(each.maintenance for each in totals))),
+        "totalWalletBalance": number(add(*(each.balance.total for each in totals))),
+        "totalUnrealizedProfit": number(add(*(each.gain for each in totals))),
+        "totalMarginBalance": number(add(*(each.equity for each in totals))),
+        "assets": [_asset(each) for each in margins],
+        "positions": [],
+    }
+
+
+def _asset(margin: Margin) -> dict[str, Any]:
+    balance = margin.balance
     return {
         "asset": balance.asset,
         "walletBalance": number(balance.total),
-        "unrealizedProfit": "0.00000000",
-        "marginBalance": number(balance.total),
+        "unrealizedProfit": number(margin.gain),
+        "marginBalance": number(margin.equity),
+        "maintMargin": number(margin.maintenance),
         "initialMargin": number(balance.locked),
         "availableBalance": number(balance.free),
         "updateTime": 1,

@@ -11,6 +11,7 @@ from workers.exchange.fronts.bitget import rows
 from workers.exchange.fronts.bitget.door import BitgetDoor
 from workers.exchange.fronts.bitget.rows import wrapped
 from workers.exchange.fronts.keys import local_keys
+from workers.exchange.fronts.margin import margins
 from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.rows import from_ms, ms, number
 
@@ -39,8 +40,7 @@ class Account(Room[BitgetDoor]):
     def _wallets_of(self, account: str, fields: Fields) -> Any:
         fields.choice("productType", (rows.PRODUCT,))
         fields.done()
-        balances = self.desk.balances(account)
-        return [rows.wallet(each, self.door.gain(account, each.asset)) for each in balances]
+        return [rows.wallet(each) for each in margins(self.desk, account)]
 
     def _assets(self, account: str, fields: Fields) -> Any:
         fields.done()

@@ -4,7 +4,6 @@ import hmac
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import unquote
@@ -157,16 +156,6 @@ class BitgetDoor(Door[rows.Word]):
     def word(self, account: str, report: OrderReport) -> rows.Word:
         """Return what a client called an order."""
         return self.memory.word(account, report, rows.word_of(report))
-
-    def gain(self, account: str, asset: str) -> Decimal:
-        """Return what the positions that settle in *asset* would gain."""
-        gains = [
-            rows.gain_of(instrument, held)
-            for instrument in self.desk.instruments(MarketKind.PERPETUAL)
-            if instrument.quote == asset
-            for held in self.desk.positions(account, instrument.symbol)
-        ]
-        return sum(gains, Decimal(0))
 
     def told(self, code: str, message: str, status: int = 400) -> Told:
         """Return an error as an answer."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 from domain.market import Balance, FundingPayment, Position
-from domain.money import EXACT, Instrument, MarketKind
+from domain.money import Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderStatus
+from workers.exchange.fronts.margin import Margin, gain_of
 from workers.exchange.fronts.rows import average, lots, ms, number, number_of, price, ticks
 
 PRODUCT: Final = "USDT-FUTURES"
@@ -206,9 +206,9 @@ def spot_balance(balance: Balance, at: int) -> dict[str, Any]:
     }
 
 
-def wallet(balance: Balance, gain: Decimal) -> dict[str, Any]:
-    """Return a futures wallet with what its positions would gain."""
-    equity = number(EXACT.add(balance.total, gain))
+def wallet(margin: Margin) -> dict[str, Any]:
+    """Return a futures wallet with what its positions would gain and need."""
+    balance, equity = margin.balance, number(margin.equity)
     return {
         "marginCoin": balance.asset,
         "locked": number(balance.locked),
@@ -218,13 +218,14 @@ def wallet(balance: Balance, gain: Decimal) -> dict[str, Any]:
         "maxTransferOut": number(balance.free),
         "accountEquity": equity,
         "usdtEquity": equity,
-        "unrealizedPL": number(gain),
+        "crossedRiskRate": number(margin.share),
+        "unrealizedPL": number(margin.gain),
     }
 
 
-def told_wallet(balance: Balance, gain: Decimal) -> dict[str, Any]:
+def told_wallet(margin: Margin) -> dict[str, Any]:
     """Return a futures wallet as streams tell it."""
-    equity = number(EXACT.add(balance.total, gain))
+    balance, equity = margin.balance, number(margin.equity)
     return {
         "marginCoin": balance.asset,
         "frozen": number(balance.locked),
@@ -233,15 +234,8 @@ def told_wallet(balance: Balance, gain: Decimal) -> dict[str, Any]:
         "maxTransferOut": number(balance.free),
         "equity": equity,
         "usdtEquity": equity,
-        "unrealizedPL": number(gain),
+        "unrealizedPL": number(margin.gain),
     }
-
-
-def gain_of(instrument: Instrument, held: Position) -> Decimal:
-    """Return what a position would gain at the mark price."""
-    if held.mark is None:
-        return Decimal(0)
-    return instrument.notional_of(held.mark.ticks * held.lots - held.cost)
 
 
 def position(instrument: Instrument, held: Position) -> dict[str, Any]:

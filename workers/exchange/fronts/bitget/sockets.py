@@ -12,6 +12,7 @@ from workers.exchange.fronts.bitget.door import WINDOW, BitgetDoor, signature
 from workers.exchange.fronts.bitget.talk import HOST, KINDS, error, pong, subscriptions
 from workers.exchange.fronts.desk import fresh
 from workers.exchange.fronts.keys import keys_of
+from workers.exchange.fronts.margin import margins
 from workers.exchange.fronts.rows import from_ms, ms
 from workers.exchange.fronts.sockets import Socket
 
@@ -109,12 +110,11 @@ class PrivateSockets:
         return speak
 
     def _wallets(self, account: str, kind: MarketKind) -> dict[str, Any]:
-        balances = self.desk.balances(account)
         if kind is MarketKind.SPOT:
             at = ms(self.desk.host.exchange.now)
-            told = [rows.spot_balance(each, at) for each in balances]
+            told = [rows.spot_balance(each, at) for each in self.desk.balances(account)]
             return _pushed("SPOT", "account", "coin", "default", told)
-        told = [rows.told_wallet(each, self.door.gain(account, each.asset)) for each in balances]
+        told = [rows.told_wallet(each) for each in margins(self.desk, account)]
         return _pushed(rows.PRODUCT, "account", "coin", "default", told)
 
     def _held(self, account: str) -> dict[str, Any]:

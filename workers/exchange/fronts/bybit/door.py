@@ -12,8 +12,10 @@ from domain.orders import OrderReport
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Asked, Fields, Told, WrongError
 from workers.exchange.fronts.bybit import rows
-from workers.exchange.fronts.desk import fresh
+from workers.exchange.fronts.bybit.dead_man import DeadMan
+from workers.exchange.fronts.desk import Desk, fresh
 from workers.exchange.fronts.keys import LocalKeys, keys_of
+from workers.exchange.fronts.margin import margins
 from workers.exchange.fronts.rooms import Door, Route
 from workers.exchange.fronts.rows import from_ms, ms
 
@@ -26,6 +28,10 @@ Act = Callable[[LocalKeys, Fields], Any]
 
 class BybitDoor(Door[rows.Word]):
     """What failed is told with HTTP 200 and a `retCode`."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.dead_man = DeadMan(desk)
 
     # ---- who asks
 
@@ -199,7 +205,7 @@ class BybitDoor(Door[rows.Word]):
             for report in self.desk.open_orders(account, instrument.symbol):
                 asset, amount = rows.locked_on_spot(instrument, report)
                 locked[asset] = add(locked.get(asset, ZERO), amount)
-        return rows.wallet(self.desk.balances(account), locked)
+        return rows.wallet(margins(self.desk, account), locked)
 
     def good(self, told: Any) -> Told:
         """Return a good answer."""

@@ -9,7 +9,7 @@ from domain.money import Instrument, MarketKind, Price, Quantity
 from domain.orders import OrderRequest, OrderType, Refusal, Side, TimeInForce
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Fields
-from workers.exchange.fronts.bybit import rows
+from workers.exchange.fronts.bybit import dead_man, rows
 from workers.exchange.fronts.bybit.door import BybitDoor
 from workers.exchange.fronts.bybit.refusals import absent, duplicate, refused
 from workers.exchange.fronts.desk import Duplicate, Scope
@@ -31,7 +31,18 @@ class Orders(Room[BybitDoor]):
             batch("/v5/order/create-batch", Operation.PLACE_BATCH, self._place_one),
             post("/v5/order/cancel", Operation.CANCEL, self._cancel),
             batch("/v5/order/cancel-batch", Operation.CANCEL_BATCH, self._end),
+            post("/v5/order/disconnected-cancel-all", Operation.DEAD_MAN, self._set_window),
         ]
+
+    def _set_window(self, keys: LocalKeys, fields: Fields) -> Any:
+        """Set how long the private connection may be lost; who follows the topic is meant."""
+        product = fields.choice("product", tuple(dead_man.PRODUCTS))
+        seconds = fields.whole("timeWindow")
+        fields.done()
+        if not 3 <= seconds <= 300:
+            raise self.door.wrong(10001, "params error: timeWindow invalid")
+        self.door.dead_man.set_window(keys.account, dead_man.PRODUCTS[product], seconds)
+        return {}
 
     def _place(self, keys: LocalKeys, fields: Fields) -> Any:
         kind = self.door.kind(fields)

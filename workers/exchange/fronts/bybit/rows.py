@@ -6,9 +6,10 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from domain.market import Balance, FundingPayment, Position
+from domain.market import FundingPayment, Position
 from domain.money import EXACT, ZERO, Instrument, MarketKind, add
 from domain.orders import Fill, OrderReport, OrderStatus, RefusalReason, Side
+from workers.exchange.fronts.margin import Margin
 from workers.exchange.fronts.rows import average, lots, ms, number, number_of, price, ticks
 
 CATEGORIES: Final = {"linear": MarketKind.PERPETUAL, "spot": MarketKind.SPOT}
@@ -175,26 +176,33 @@ def settlement(instrument: Instrument, payment: FundingPayment) -> dict[str, Any
     }
 
 
-def wallet(balances: Sequence[Balance], on_spot: dict[str, Any]) -> dict[str, Any]:
-    """Return the unified wallet; *on_spot* is what open spot orders lock, by coin."""
+def wallet(margins: Sequence[Margin], on_spot: dict[str, Any]) -> dict[str, Any]:
+    """Return the unified wallet; *on_spot* is what open spot orders lock, by coin.
+
+    No coin vouches for the positions of another here, so the account is as safe as the least safe.
+    """
     return {
         "accountType": "UNIFIED",
+        "accountMMRate": number(max((each.share for each in margins), default=ZERO)),
         "totalEquity": "",
         "totalWalletBalance": "",
-        "coin": [_coin(each, on_spot) for each in balances],
+        "coin": [_coin(each, on_spot) for each in margins],
     }
 
 
-def _coin(balance: Balance, on_spot: dict[str, Any]) -> dict[str, Any]:
+def _coin(of: Margin, on_spot: dict[str, Any]) -> dict[str, Any]:
+    balance = of.balance
     locked = min(on_spot.get(balance.asset, ZERO), balance.locked)
     margin = EXACT.subtract(balance.locked, locked)
     return {
         "coin": balance.asset,
         "walletBalance": number(balance.total),
-        "equity": number(balance.total),
+        "equity": number(of.equity),
         "locked": number(locked),
         "totalOrderIM": number(margin),
         "totalPositionIM": "0",
+        "totalPositionMM": number(of.maintenance),
+        "unrealisedPnl": number(of.gain),
         "borrowAmount": "0",
         "availableToWithdraw": "",
     }

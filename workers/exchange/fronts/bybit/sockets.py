@@ -9,6 +9,7 @@ from domain.money import Instrument, MarketKind
 from domain.orders import OrderReport
 from workers.exchange.fronts.asked import Asked
 from workers.exchange.fronts.bybit import rows
+from workers.exchange.fronts.bybit.dead_man import TOPICS
 from workers.exchange.fronts.bybit.door import BybitDoor
 from workers.exchange.fronts.bybit.talk import connections, op_of, refused, subscribed
 from workers.exchange.fronts.keys import LocalKeys, keys_of
@@ -30,6 +31,15 @@ class PrivateSockets:
     async def converse(self, asked: Asked, socket: Socket) -> bool:
         if asked.path != _PRIVATE:
             return False
+        followed: set[tuple[str, str]] = set()
+        try:
+            await self._talk(socket, followed)
+        finally:
+            for account, topic in followed:
+                self.door.dead_man.leave(account, topic, lost=True)
+        return True
+
+    async def _talk(self, socket: Socket, followed: set[tuple[str, str]]) -> None:
         connection = next(self._connections)
         account: str | None = None
         async for message in socket.messages():
@@ -43,11 +53,23 @@ class PrivateSockets:
                 failed = "" if account else "Params Error"
                 told = {"success": account is not None, "ret_msg": failed, "op": "auth"}
                 socket.say(told | {"conn_id": connection})
+            elif account is not None and _of_switch(message):
+                self._switch(account, message, followed)
+                socket.say(subscribed(message, "", connection) | {"op": op})
             elif op == "subscribe":
                 self._listen(socket, message, account, connection)
             else:
                 socket.say(refused(message, "error:invalid op", connection))
-        return True
+
+    def _switch(self, account: str, message: Any, followed: set[tuple[str, str]]) -> None:
+        for topic in message["args"]:
+            key = account, topic
+            if op_of(message) == "subscribe" and key not in followed:
+                followed.add(key)
+                self.door.dead_man.follow(*key)
+            elif op_of(message) == "unsubscribe" and key in followed:
+                followed.discard(key)
+                self.door.dead_man.leave(*key, lost=False)
 
     def _login(self, message: Any) -> LocalKeys | None:
         arguments = message.get("args")
@@ -91,3 +113,10 @@ class PrivateSockets:
         held = self.desk.positions(account, instrument.symbol)
         leverage = self.door.memory.leverage(account, instrument.symbol)
         return rows.position(instrument, held[0] if held else None, leverage, "entryPrice")
+
+
+def _of_switch(message: Any) -> bool:
+    """Return whether a message follows, or no longer follows, the topics of the switch."""
+    topics = message.get("args") if isinstance(message, dict) else None
+    known = isinstance(topics, list) and bool(topics) and all(each in TOPICS for each in topics)
+    return known and op_of(message) in ("subscribe", "unsubscribe")

@@ -9,6 +9,7 @@ from workers.exchange.fronts.asked import Asked, Fields
 from workers.exchange.fronts.gate import requests, rows
 from workers.exchange.fronts.gate.door import FUTURES, PERPETUAL, ROOT, SPOT, GateDoor
 from workers.exchange.fronts.keys import LocalKeys
+from workers.exchange.fronts.margin import margins
 from workers.exchange.fronts.rooms import Room, Route
 from workers.exchange.fronts.rows import from_ms
 
@@ -33,9 +34,9 @@ class Account(Room[GateDoor]):
 
     def _wallet(self, keys: LocalKeys, asked: Asked, fields: Fields) -> Any:
         fields.done()
-        for balance in self.desk.balances(keys.account):
-            if balance.asset.lower() == asked.parts["settle"]:
-                return rows.wallet(balance) | {"in_dual_mode": keys.hedges}
+        for margin in margins(self.desk, keys.account):
+            if margin.balance.asset.lower() == asked.parts["settle"]:
+                return rows.wallet(margin) | {"in_dual_mode": keys.hedges}
         text = "please transfer funds first to create futures account"
         raise requests.wrong(PERPETUAL, "USER_NOT_FOUND", text)
 

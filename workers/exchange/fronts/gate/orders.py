@@ -9,15 +9,18 @@ from domain.orders import OrderReport, Refusal
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Asked, Fields, Told, WrongError
 from workers.exchange.fronts.desk import Duplicate, Scope
-from workers.exchange.fronts.gate import requests
+from workers.exchange.fronts.gate import requests, rows
 from workers.exchange.fronts.gate.door import FUTURES, PERPETUAL, SPOT, Act, GateDoor
 from workers.exchange.fronts.keys import LocalKeys
 from workers.exchange.fronts.rooms import Room, Route
+from workers.exchange.fronts.rows import ms
 
 _BATCH: Final = 10
 _CANCEL_BATCH: Final = 20
 #: How long after its end an order is found by its text.
 _FOUND_FOR: Final = timedelta(hours=1)
+#: Seconds.
+_LEAST_COUNTDOWN: Final = 5
 
 
 class Orders(Room[GateDoor]):
@@ -38,7 +41,31 @@ class Orders(Room[GateDoor]):
             signed("POST", f"{root}/batch_orders", Operation.PLACE_BATCH, self._batch(kind)),
             signed("GET", one, Operation.ORDER, self._get_order(kind)),
             signed("DELETE", one, Operation.CANCEL, self._cancel(kind)),
+            signed(
+                "POST", f"{root}/countdown_cancel_all", Operation.DEAD_MAN, self._count_down(kind)
+            ),
         ]
+
+    def _count_down(self, kind: MarketKind) -> Act:
+        def count_down(keys: LocalKeys, asked: Asked, fields: Fields) -> Any:  # noqa: ARG001
+            seconds = fields.whole("timeout")
+            named = fields.optional("contract" if kind is PERPETUAL else "currency_pair")
+            every = self.desk.instruments(kind)
+            chosen = [each for each in every if named in (None, rows.name(each))]
+            fields.ignore("settle")  # which ccxt repeats from the path
+            fields.done()
+            if not chosen or 0 < seconds < _LEAST_COUNTDOWN:
+                raise requests.wrong(kind, "INVALID_PARAM_VALUE", f"{named} within {seconds} s")
+            account, within = keys.account, timedelta(seconds=seconds)
+            self.desk.dead_men.arm(
+                ("gate", account, kind, named),
+                within,
+                lambda: self.desk.cancel_all(account, chosen),
+            )
+            due = ms(self.desk.now() + within) if seconds else 0
+            return {"triggerTime": str(due)}
+
+        return count_down
 
     def _place(self, kind: MarketKind) -> Act:
         def place(keys: LocalKeys, asked: Asked, fields: Fields) -> Any:  # noqa: ARG001

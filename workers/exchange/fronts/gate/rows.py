@@ -9,6 +9,7 @@ from typing import Any, Final
 from domain.market import Balance, FundingPayment, Position
 from domain.money import Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderStatus, Side
+from workers.exchange.fronts.margin import Margin
 from workers.exchange.fronts.rows import average, lots, ms, number, number_of, price, ticks
 
 _ENDS: Final = {
@@ -191,13 +192,15 @@ def spot_fill_told(instrument: Instrument, fill: Fill) -> dict[str, Any]:
     }
 
 
-def wallet(balance: Balance) -> dict[str, Any]:
-    """Return a futures wallet."""
+def wallet(margin: Margin) -> dict[str, Any]:
+    """Return a futures wallet of a classic account in the newer margin mode."""
+    balance = margin.balance
     return {
         "user": 0,
         "currency": balance.asset,
         "total": number(balance.total),
-        "unrealised_pnl": "0",
+        "unrealised_pnl": number(margin.gain),
+        "maintenance_margin": number(margin.maintenance),
         "position_margin": "0",
         "order_margin": number(balance.locked),
         "available": number(balance.free),
@@ -205,6 +208,8 @@ def wallet(balance: Balance) -> dict[str, Any]:
         "bonus": "0",
         "in_dual_mode": False,
         "enable_credit": False,
+        "enable_evolved_classic": True,
+        "margin_mode": 0,
     }
 
 

@@ -7,6 +7,7 @@ from domain.money import Instrument, MarketKind
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Fields
 from workers.exchange.fronts.keys import LocalKeys
+from workers.exchange.fronts.margin import margins
 from workers.exchange.fronts.okx import rows
 from workers.exchange.fronts.okx.door import KINDS, OkxDoor
 from workers.exchange.fronts.okx.lists import page, span
@@ -35,7 +36,7 @@ class Account(Room[OkxDoor]):
     def _balance(self, keys: LocalKeys, fields: Fields) -> Any:
         fields.ignore("ccy")
         fields.done()
-        return [rows.wallets(self.desk.balances(keys.account), ms(self.desk.now()))]
+        return [rows.wallets(margins(self.desk, keys.account), ms(self.desk.now()))]
 
     def _positions(self, keys: LocalKeys, fields: Fields) -> Any:
         """Return the positions of a swap, or of all, that are not flat."""

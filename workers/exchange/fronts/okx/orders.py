@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from domain.errors import InvalidValueError
@@ -18,10 +19,12 @@ from domain.orders import (
 from workers.exchange.faults import Operation
 from workers.exchange.fronts.asked import Fields, WrongError
 from workers.exchange.fronts.desk import Duplicate, Scope
+from workers.exchange.fronts.keys import LocalKeys
 from workers.exchange.fronts.okx import rows
 from workers.exchange.fronts.okx.door import OkxDoor
 from workers.exchange.fronts.okx.refusals import bad_field, refused, wrong
 from workers.exchange.fronts.rooms import Room, Route
+from workers.exchange.fronts.rows import ms
 
 _ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
 _TYPES: Final = ("limit", "market", "post_only", "fok", "ioc")
@@ -37,7 +40,22 @@ class Orders(Room[OkxDoor]):
             one("/trade/cancel-order", Operation.CANCEL, self._canceled),
             batch("/trade/batch-orders", Operation.PLACE_BATCH, self._placed),
             batch("/trade/cancel-batch-orders", Operation.CANCEL_BATCH, self._canceled),
+            self.door.post("/trade/cancel-all-after", Operation.DEAD_MAN, self._count_down),
         ]
+
+    def _count_down(self, keys: LocalKeys, fields: Fields) -> Sequence[Any]:
+        seconds = fields.whole("timeOut")
+        fields.done()
+        if seconds and not 10 <= seconds <= 120:
+            raise bad_field("timeOut", "malformed")
+        every = [each for kind in MarketKind for each in self.desk.instruments(kind)]
+        account, within = keys.account, timedelta(seconds=seconds)
+        self.desk.dead_men.arm(
+            ("okx", account), within, lambda: self.desk.cancel_all(account, every)
+        )
+        now = self.desk.now()
+        due = ms(now + within) if seconds else 0
+        return [{"triggerTime": str(due), "tag": "", "ts": str(ms(now))}]
 
     def _placed(self, account: str, order: Mapping[str, Any]) -> dict[str, Any]:
         client_id = str(order.get("clOrdId", ""))

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from domain.market import Balance, FundingPayment, Position
+from domain.market import FundingPayment, Position
 from domain.money import EXACT, Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderStatus, RefusalReason, Side
+from workers.exchange.fronts.margin import Margin
 from workers.exchange.fronts.rows import average, lots, ms, number, number_of, ticks
 
 #: A contract is ten lots, and a tenth of one can be traded.
@@ -177,24 +178,35 @@ def fill(instrument: Instrument, each: Fill) -> dict[str, Any]:
     }
 
 
-def wallets(balances: Sequence[Balance], at_ms: int) -> dict[str, Any]:
-    """Return the account's wallets."""
-    details = [
-        {
-            "availBal": number(each.free),
-            "availEq": number(each.free),
-            "cashBal": number(each.total),
-            "ccy": each.asset,
-            "eq": number(each.total),
-            "frozenBal": number(each.locked),
-            "isoEq": "0",
-            "ordFrozen": "0",
-            "uTime": str(at_ms),
-            "upl": "0",
-        }
-        for each in balances
-    ]
-    return {"adjEq": "", "details": details, "isoEq": "0", "totalEq": "0", "uTime": str(at_ms)}
+def wallets(margins: Sequence[Margin], at_ms: int) -> dict[str, Any]:
+    """Return the account's wallets, as futures mode has them: margin is told of each currency."""
+    return {
+        "adjEq": "",
+        "details": [_wallet(each, at_ms) for each in margins],
+        "isoEq": "0",
+        "mgnRatio": "",
+        "mmr": "",
+        "totalEq": "0",
+        "uTime": str(at_ms),
+    }
+
+
+def _wallet(margin: Margin, at_ms: int) -> dict[str, Any]:
+    balance, ratio = margin.balance, margin.ratio
+    return {
+        "availBal": number(balance.free),
+        "availEq": number(balance.free),
+        "cashBal": number(balance.total),
+        "ccy": balance.asset,
+        "eq": number(margin.equity),
+        "frozenBal": number(balance.locked),
+        "isoEq": "0",
+        "mgnRatio": "" if ratio is None else number(ratio),
+        "mmr": "" if ratio is None else number(margin.maintenance),
+        "ordFrozen": "0",
+        "uTime": str(at_ms),
+        "upl": number(margin.gain),
+    }
 
 
 def position(instrument: Instrument, held: Position | None, lever: int, at: int) -> dict[str, Any]:

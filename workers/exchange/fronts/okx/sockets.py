@@ -10,6 +10,7 @@ from workers.exchange.fronts.asked import Asked
 from workers.exchange.fronts.desk import fresh
 from workers.exchange.fronts.keys import LocalKeys, keys_of
 from workers.exchange.fronts.looks import Look
+from workers.exchange.fronts.margin import margins
 from workers.exchange.fronts.okx import rows
 from workers.exchange.fronts.okx.door import KINDS, WINDOW, OkxDoor, sign
 from workers.exchange.fronts.okx.streams import PublicStreams, pushed_if_changed
@@ -114,8 +115,7 @@ class Sockets:
             yield {"arg": arg, "data": [rows.pushed(row, report.fill)]}
 
     def _wallets(self, account: str) -> list[Any]:
-        balances = self.desk.balances(account)
-        return [rows.wallets(balances, 0)]
+        return [rows.wallets(margins(self.desk, account), 0)]
 
     def _positions(self, account: str, arg: Mapping[str, Any]) -> Look:
         """Return what looks at all positions; of one that was closed it tells that once."""
