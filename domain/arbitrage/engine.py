@@ -1,0 +1,346 @@
+"""What a run of a pair does about an event: `step`, pure.
+
+    in flight   one trade at a time; an entry that is no longer wanted is aborted, an exit never
+    forced      asked for, close to liquidation, an account in trouble, a toxic basis: leave now
+    ordinary    the yield has fallen below the exit: leave; the legs have drifted apart: trim
+    flat        fresh funding and prices, a yield above the entry, its costs earned while held,
+                nothing toxic, nobody halted: enter
+
+What forces an exit comes before everything, and needs neither funding nor leave of risk (flaws A-5,
+A-7). What is not known opens nothing, and closes nothing either (R-42). One trade is in flight at
+most, and its tag is made of its number, so none starts twice (R-43, flaw D-8).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import assert_never
+
+from domain.arbitrage.costs import Role, Trade, pays, round_trip
+from domain.arbitrage.events import (
+    AbortTrade,
+    ArbAction,
+    ArbEvent,
+    ExitAsked,
+    FundingPaid,
+    FundingTold,
+    HealthTold,
+    PositionTold,
+    SpecChanged,
+    StartTrade,
+    TradeEnded,
+)
+from domain.arbitrage.funding import Direction, LegFunding, basis, prorated, spread, staleness
+from domain.arbitrage.gauges import liquidation_distance
+from domain.arbitrage.legs import Quote
+from domain.arbitrage.pair import Kind
+from domain.arbitrage.pair_events import QuoteSeen
+from domain.arbitrage.state import ArbConfig, ArbState, InFlight, Phase, bind
+from domain.arbitrage.trades import Wish, entry, leaving, middle, trade, trim, width
+from domain.arbitrage.window import may_enter
+from domain.errors import InvalidValueError
+from domain.grid.events import (
+    Alert,
+    AlertLevel,
+    PauseAsked,
+    ResumeAsked,
+    RiskChanged,
+    TimePassed,
+)
+from domain.money import EXACT
+
+_YEAR = timedelta(hours=8760)
+
+
+@dataclass(frozen=True, slots=True)
+class ArbStep:
+    """What came of an event: the new state, and what to do about it, in order."""
+
+    state: ArbState
+    actions: tuple[ArbAction, ...] = field(default=())
+
+
+def begin(config: ArbConfig, identity: str, now: datetime) -> ArbState:
+    """Return a run that holds nothing; *identity* names one start of one run, for ever."""
+    return ArbState(config, identity, now)
+
+
+def step(state: ArbState, event: ArbEvent) -> ArbStep:
+    """Return the state after *event*, and what to do about it, in order."""
+    if state.phase is Phase.ENDED:
+        return ArbStep(state)
+    match event:
+        case TradeEnded():
+            return _ended(state, event)
+        case SpecChanged(spec, at):
+            config = bind(spec, *state.config.instruments)
+            return _decide(replace(_at(state, at), config=config))
+        case _:
+            return _decide(_heard(state, event))
+
+
+def check_change(state: ArbState, event: SpecChanged) -> None:
+    """Raise InvalidValueError if a run cannot have these settings from now on."""
+    if event.spec.legs != state.spec.legs:
+        raise InvalidValueError(
+            "first and second stay what they are while a pair runs: stop this run and start another"
+        )
+
+
+# --- what is told --------------------------------------------------------------------------------
+
+
+def _at(state: ArbState, now: datetime) -> ArbState:
+    return replace(state, now=max(state.now, now))
+
+
+def _heard(state: ArbState, event: ArbEvent) -> ArbState:  # noqa: PLR0911 - one for each
+    match event:
+        case QuoteSeen(number, bid, ask, at):
+            leg = replace(state.leg(number), quote=Quote(bid, ask, at))
+            return _at(state.with_leg(leg), at)
+        case FundingTold(number, funding):
+            leg = replace(state.leg(number), funding=funding)
+            return _basis_looked_at(_at(state.with_leg(leg), funding.received_at))
+        case PositionTold(number, position, at):
+            return _at(state.with_leg(replace(state.leg(number), position=position)), at)
+        case HealthTold(number, health, at):
+            leg = replace(state.leg(number), health=health, health_at=at)
+            return _at(state.with_leg(leg), at)
+        case FundingPaid(number, amount, at):
+            leg = state.leg(number)
+            paid = EXACT.add(leg.funding_paid, amount)
+            return _at(state.with_leg(replace(leg, funding_paid=paid)), at)
+        case TimePassed(now):
+            return _at(state, now)
+        case RiskChanged(halted, at, why):
+            return _at(replace(state, halted=halted, halted_why=why), at)
+        case PauseAsked(at):
+            running = state.phase is Phase.RUNNING
+            return _at(replace(state, phase=Phase.PAUSED) if running else state, at)
+        case ResumeAsked(at):
+            paused = state.phase is Phase.PAUSED
+            return _at(replace(state, phase=Phase.RUNNING) if paused else state, at)
+        case ExitAsked(at, why, ends):
+            phase = Phase.STOPPING if ends else state.phase
+            return _at(replace(state, exit_asked=why or "asked", phase=phase), at)
+        case TradeEnded() | SpecChanged():
+            raise AssertionError(event)  # done in `step`
+        case _:
+            assert_never(event)
+
+
+def _basis_looked_at(state: ArbState) -> ArbState:
+    """Count how many settlements in a row find the second leg too cheap."""
+    limit, told = state.spec.toxic_basis, state.leg(2).funding
+    found = _basis_now(state)
+    if limit is None or found is None or told is None or not _is_next(state, told):
+        return state
+    toxic = state.toxic + 1 if found < limit else 0
+    return replace(state, toxic=toxic, toxic_at=told.settles_at)
+
+
+def _is_next(state: ArbState, told: LegFunding) -> bool:
+    """Return whether this is of another settlement; venues tell the time of one a little anew."""
+    if state.toxic_at is None or told.settles_at is None or told.interval is None:
+        return True
+    return told.settles_at - state.toxic_at > told.interval / 2
+
+
+def _basis_now(state: ArbState) -> Decimal | None:
+    first, second = middle(state, 1), middle(state, 2)
+    if first is None or second is None or first <= 0 or second <= 0:
+        return None
+    return basis(first, second)
+
+
+def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
+    """Take in what a trade did; what is held afterwards says whether there still is a pair."""
+    flight = state.in_flight
+    if flight is None or flight.tag != event.tag:
+        return ArbStep(state)  # told twice
+    for moved in event.moved:
+        leg = state.leg(moved.leg)
+        base, cash = EXACT.add(leg.base, moved.base), EXACT.add(leg.cash, moved.quote)
+        state = state.with_leg(replace(leg, base=base, cash=cash, position=None))
+    state = _at(replace(state, in_flight=None, ended_at=event.at), event.at)
+    if not state.open:
+        state = replace(state, direction=None, exit_asked="", toxic=0)
+    alerts: tuple[ArbAction, ...] = ()
+    if event.gave_up:
+        alerts = (Alert(AlertLevel.WARNING, f"the trade that {flight.why}: {event.gave_up}"),)
+    decided = _decide(state)
+    return ArbStep(decided.state, (*alerts, *decided.actions))
+
+
+# --- decisions -----------------------------------------------------------------------------------
+
+
+def _decide(state: ArbState) -> ArbStep:
+    flight = state.in_flight
+    if flight is not None:
+        return _in_flight(state, flight)
+    if not state.open:
+        return _flat(state)
+    forced = next(_forced(state), "")
+    if forced:
+        return _start(replace(state, forced_at=state.now), leaving(state, forced, forced=True))
+    if _needs_relief(state):
+        why = f"an account's health is below {state.spec.reduce_below}"
+        return _start(state, leaving(state, why, state.spec.reduce_by, forced=True))
+    if _has_drifted(state):
+        return _start(state, trim(state))
+    earns = _yield(state)
+    if earns is not None and earns < state.spec.exit_apr:
+        why = f"leaves: {earns:.4f} a year is below {state.spec.exit_apr}"
+        return _start(state, leaving(state, why, forced=False))
+    return ArbStep(state)
+
+
+def _in_flight(state: ArbState, flight: InFlight) -> ArbStep:
+    """Abort an entry that is no longer wanted. An exit is never aborted."""
+    if flight.kind is Kind.EXIT or flight.aborted:
+        return ArbStep(state)
+    why = next(_forced(state), "") or _not_now(state)
+    if not why:
+        return ArbStep(state)
+    aborted = replace(state, in_flight=replace(flight, aborted=True))
+    return ArbStep(aborted, (AbortTrade(flight.tag, why),))
+
+
+def _flat(state: ArbState) -> ArbStep:
+    state = replace(state, exit_asked="")
+    if state.phase is Phase.STOPPING:
+        return ArbStep(replace(state, phase=Phase.ENDED))
+    direction = _wanted_direction(state)
+    wish = None if direction is None else entry(state, direction)
+    if wish is None:
+        return ArbStep(state)
+    return _start(replace(state, direction=direction), wish)
+
+
+def _start(state: ArbState, wish: Wish) -> ArbStep:
+    if wish.nothing:
+        return ArbStep(state)
+    planned = trade(state, wish)
+    flight = InFlight(planned.tag, wish.kind, wish.why)
+    state = replace(state, in_flight=flight, trades=state.trades + 1)
+    return ArbStep(state, (StartTrade(planned, wish.why),))
+
+
+def _forced(state: ArbState) -> Iterator[str]:
+    """Yield why the pair must be left now, the gravest first."""
+    spec = state.spec
+    for number in (1, 2):
+        leg, symbol = state.leg(number), state.instrument(number).symbol
+        distance = None if leg.position is None else liquidation_distance(leg.position)
+        if distance is not None and distance < spec.liquidation_distance:
+            yield f"leaves: {symbol} is {distance:.4f} from its liquidation"
+        health = leg.health if _is_news(state, leg.health_at) else None
+        if health is not None and health < spec.exit_below:
+            yield f"leaves: the health of the account of {symbol} is {health:.4f}"
+    if state.exit_asked:
+        yield f"leaves: {state.exit_asked}"
+    if spec.toxic_basis is not None and state.toxic >= spec.toxic_after:
+        yield f"leaves: the basis was below {spec.toxic_basis} {state.toxic} times in a row"
+
+
+def _is_news(state: ArbState, at: datetime | None) -> bool:
+    """Return whether what was told *at* that time is of the account as it is now."""
+    return at is not None and (state.ended_at is None or at > state.ended_at)
+
+
+def _needs_relief(state: ArbState) -> bool:
+    return any(
+        leg.health is not None
+        and _is_news(state, leg.health_at)
+        and leg.health < state.spec.reduce_below
+        for leg in state.legs
+    )
+
+
+def _has_drifted(state: ArbState) -> bool:
+    larger = max(EXACT.abs(leg.base) for leg in state.legs)
+    return EXACT.abs(state.delta) > EXACT.multiply(larger, state.spec.drift) and any(
+        trim(state).lots
+    )
+
+
+def _fundings(state: ArbState) -> tuple[LegFunding, LegFunding] | None:
+    """Return the funding of both legs if it is fresh (R-42)."""
+    first, second = (leg.funding for leg in state.legs)
+    ttl = timedelta(seconds=state.spec.funding_ttl)
+    if first is None or second is None:
+        return None
+    if any(staleness(each, state.now, ttl) for each in (first, second)):
+        return None
+    return first, second
+
+
+def _yield(state: ArbState) -> Decimal | None:
+    """Return what the pair that is held earns in a year; None while that is not known."""
+    fundings = _fundings(state)
+    if fundings is None or state.direction is None:
+        return None
+    return _apr(*fundings, state.direction)
+
+
+def _apr(first: LegFunding, second: LegFunding, direction: Direction) -> Decimal:
+    long, short = (first, second) if direction is Direction.POSITIVE else (second, first)
+    return spread(long, short)
+
+
+def _not_now(state: ArbState) -> str:
+    """Return why nothing is opened now, whatever it would earn; empty: it may be."""
+    if state.halted:
+        return f"halted: {state.halted_why}"
+    if state.phase is not Phase.RUNNING:
+        return f"the run is {state.phase}"
+    return ""
+
+
+def _wanted_direction(state: ArbState) -> Direction | None:
+    """Return how to enter the pair now; None: not now."""
+    fundings = _fundings(state)
+    if _not_now(state) or fundings is None or not _prices_are_fresh(state) or _cools_off(state):
+        return None
+    limit, found = state.spec.toxic_basis, _basis_now(state)
+    if limit is not None and (found is None or found < limit):
+        return None
+    first, second = fundings
+    for direction in Direction:
+        earns = _apr(first, second, direction)
+        if earns <= state.spec.entry_apr or (
+            direction is Direction.NEGATIVE and not state.spec.both_ways
+        ):
+            continue
+        long, short = (first, second) if direction is Direction.POSITIVE else (second, first)
+        costs, quiet = _costs(state), timedelta(seconds=state.spec.quiet)
+        carried = prorated(earns, _YEAR, state.spec.hold)
+        if pays(carried, costs) and may_enter(long, short, state.now, quiet=quiet, costs=costs):
+            return direction
+    return None
+
+
+def _cools_off(state: ArbState) -> bool:
+    wait = timedelta(seconds=state.spec.cool_off)
+    return state.forced_at is not None and state.now - state.forced_at < wait
+
+
+def _prices_are_fresh(state: ArbState) -> bool:
+    ttl = timedelta(seconds=state.spec.quote_ttl)
+    quotes = [leg.quote for leg in state.legs]
+    return all(quote is not None and state.now - quote.at <= ttl for quote in quotes)
+
+
+def _costs(state: ArbState) -> Decimal:
+    """Return what entering and leaving costs, as a share of the notional.
+
+    Four takers' fees, and for each of the four half the spread of its market.
+    """
+    trades = []
+    for number in (1, 2):
+        half = EXACT.divide(width(state, number), Decimal(2))
+        trades += 2 * [Trade(state.instrument(number), Role.TAKER, half)]
+    return round_trip(trades).once
