@@ -75,10 +75,11 @@ class Traded:
 
 @dataclass(frozen=True, slots=True)
 class EquityPoint:
-    """What both accounts were worth together, in quote."""
+    """What both accounts were worth together, and what settlements had brought, in quote."""
 
     at: datetime
     equity: Decimal
+    funding: Decimal
 
 
 @dataclass(slots=True)
@@ -281,7 +282,9 @@ class _Loop:
         if any(leg.quote is None for leg in self._played.state.legs):
             return
         self._played.fees = {leg: self._fees(leg) for leg in (1, 2)}
-        self._played.equity.append(EquityPoint(at, add(*(self._equity(leg) for leg in (1, 2)))))
+        worth = add(*(self._equity(leg) for leg in (1, 2)))
+        funding = add(*self._played.funding.values())
+        self._played.equity.append(EquityPoint(at, worth, funding))
 
     def _fees(self, leg: int) -> Decimal:
         quote = self._played.state.instrument(leg).quote

@@ -1,20 +1,26 @@
-"""Reading a grid spec from YAML or JSON: numbers stay text, so no decimal becomes a float.
+"""Reading specs of grids and pairs from YAML or JSON: numbers stay text, decimals never floats.
 
 Every mistake is told with its file and line.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel
 
+from domain.arbitrage.spec import ArbSpec
+from domain.arbitrage.spec import parse_spec as parse_pair
 from domain.errors import InvalidValueError
 from domain.grid.spec import GridSpec, parse_spec
+from domain.written import Written
 from workers.cli.failures import BadInputError
+
+Spec = TypeVar("Spec", bound=Written)
 
 #: A spec is a page of text; anything much larger is another file by mistake.
 _MOST_BYTES: Final = 256 * 1024
@@ -29,31 +35,61 @@ for _kind in _AS_TEXT:
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_scalar)  # type: ignore[type-var]
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[Spec]):
+    """A kind of spec: what people call it, its fields, and what it cannot do without."""
+
+    name: str
+    model: type[Spec]
+    parse: Callable[[Mapping[str, Any]], Spec]
+    needs: str
+    such_as: str
+
+
+_GRID: Final = _Kind(
+    "grid", GridSpec, parse_spec, "symbol, interval and amount", "symbol: BTC/USDT:USDT"
+)
+_PAIR: Final = _Kind("pair", ArbSpec, parse_pair, "first, second and amount", "amount: 1000")
+
+
 def read_spec(source: str) -> GridSpec:
-    """Return the spec in the file *source*, `-` is stdin.
+    """Return the spec of a grid in the file *source*, `-` is stdin.
 
     Raises BadInputError with file and line for whatever is wrong.
     """
-    name = "stdin" if source == "-" else source
-    return parse_text(_text(source, name), name)
+    return _read(_GRID, source)
+
+
+def read_pair(source: str) -> ArbSpec:
+    """Return the spec of a pair in the file *source*, `-` is stdin; see `read_spec`."""
+    return _read(_PAIR, source)
 
 
 def parse_text(text: str, name: str) -> GridSpec:
-    """Return the spec in *text*; *name* stands in messages."""
+    """Return the spec of a grid in *text*; *name* stands in messages."""
+    return _parse(_GRID, text, name)
+
+
+def _read(kind: _Kind[Spec], source: str) -> Spec:
+    name = "stdin" if source == "-" else source
+    return _parse(kind, _text(source, name), name)
+
+
+def _parse(kind: _Kind[Spec], text: str, name: str) -> Spec:
     data, lines = _document(text, name)
     if data is None:
         raise BadInputError(
-            f"{name} is empty: a grid needs at least symbol, interval and amount, see examples/"
+            f"{name} is empty: a {kind.name} needs at least {kind.needs}, see examples/"
         )
     if not isinstance(data, Mapping):
         raise BadInputError(
-            f"{name} must hold fields such as `symbol: BTC/USDT:USDT`, was {type(data).__name__}"
+            f"{name} must hold fields such as `{kind.such_as}`, was {type(data).__name__}"
         )
-    unknown = [_placed(name, lines, *wrong) for wrong in _unknown(GridSpec, data, ())]
+    unknown = [_placed(name, lines, *wrong) for wrong in _unknown(kind, kind.model, data, ())]
     if unknown:
         raise BadInputError("\n".join(unknown))
     try:
-        return parse_spec(data)
+        return kind.parse(data)
     except InvalidValueError as error:
         told = (line.partition(": ") for line in str(error).splitlines())
         raise BadInputError(
@@ -131,7 +167,7 @@ def _placed(
 
 
 def _unknown(
-    model: type[BaseModel], data: Mapping[Any, Any], path: tuple[str, ...]
+    kind: _Kind[Any], model: type[BaseModel], data: Mapping[Any, Any], path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the fields of *data* that *model* does not have, each with the nearest one it has."""
     for key, value in data.items():
@@ -140,11 +176,11 @@ def _unknown(
         if field is None:
             near = get_close_matches(str(key), model.model_fields, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(model.model_fields)}"
-            yield here, f"{'.'.join(here)} is no field of a grid: {hint}"
+            yield here, f"{'.'.join(here)} is no field of a {kind.name}: {hint}"
         elif isinstance(value, Mapping):
             inner = _model_in(field.annotation)
             if inner is not None:
-                yield from _unknown(inner, value, here)
+                yield from _unknown(kind, inner, value, here)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
