@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from traceback import format_exception
 from typing import Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -98,6 +99,8 @@ async def wrong(where: Arena, script: Script) -> str | None:
         await where.check(script)
     except DisagreementError as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its script is to be found and shrunk
+        return "".join(format_exception(error))
     return None
 
 

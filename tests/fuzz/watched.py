@@ -34,6 +34,10 @@ class Telling(grid.GridRun):
             event = replace(event, asked_at=event.at)
         return super()._tell(event, source, note, resync=resync)
 
+    async def _may_roll(self) -> bool:
+        self._say()  # a command that was just handled gets its answer before the pause is over
+        return await super()._may_roll()
+
     async def _wait(self) -> None:
         self._say()
         await super()._wait()
