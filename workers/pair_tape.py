@@ -52,12 +52,16 @@ class LegTape:
 
 def read_prices(path: Path) -> list[tuple[datetime, Decimal]]:
     """Return the opens of a file of candles, oldest first."""
-    return [(_moment(row["open_time_ms"], path), _number(row["open"], path)) for row in _rows(path)]
+    return [
+        (_moment(row["open_time_ms"], path), _number(row["open"], path))
+        for row in _rows(path, "open_time_ms", "open")
+    ]
 
 
 def read_settlements(path: Path, exchange: str) -> list[Settlement]:
     """Return what *exchange* settled by a file of rates, oldest first."""
-    rows = [row for row in _rows(path) if row["exchange"] == exchange]
+    columns = ("funding_time_ms", "exchange", "funding_rate")
+    rows = [row for row in _rows(path, *columns) if row["exchange"] == exchange]
     if not rows:
         raise InvalidValueError(f"{path.name} has no rate of {exchange}")
     found = [
@@ -108,11 +112,15 @@ def _quote(tape: LegTape, at: datetime, price: Decimal) -> MarketEvent:
     return Quoted(tape.instrument.symbol, bid, ask, _MUCH, _MUCH, at)
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
+def _rows(path: Path, *columns: str) -> Iterator[dict[str, str]]:
     try:
         with gzip.open(path, "rt", newline="") as file:
-            yield from csv.DictReader(file)
-    except OSError as error:
+            rows = csv.DictReader(file)
+            missing = [name for name in columns if name not in (rows.fieldnames or ())]
+            if missing:
+                raise InvalidValueError(f"{path.name} has no column {', '.join(missing)}")
+            yield from rows
+    except (OSError, UnicodeDecodeError, EOFError) as error:
         raise InvalidValueError(f"{path} cannot be read: {error}") from None
 
 

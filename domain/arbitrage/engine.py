@@ -166,7 +166,8 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
         state = state.with_leg(replace(leg, base=base, cash=cash, position=None))
     state = _at(replace(state, in_flight=None, ended_at=event.at), event.at)
     if not state.open:
-        state = replace(state, direction=None, exit_asked="", toxic=0)
+        rests = event.at if flight.kind is Kind.ENTER else state.rests_since
+        state = replace(state, direction=None, exit_asked="", toxic=0, rests_since=rests)
     alerts: tuple[ArbAction, ...] = ()
     if event.gave_up:
         alerts = (Alert(AlertLevel.WARNING, f"the trade that {flight.why}: {event.gave_up}"),)
@@ -185,7 +186,7 @@ def _decide(state: ArbState) -> ArbStep:
         return _flat(state)
     forced = next(_forced(state), "")
     if forced:
-        return _start(replace(state, forced_at=state.now), leaving(state, forced, forced=True))
+        return _start(replace(state, rests_since=state.now), leaving(state, forced, forced=True))
     if _needs_relief(state):
         why = f"an account's health is below {state.spec.reduce_below}"
         return _start(state, leaving(state, why, state.spec.reduce_by, forced=True))
@@ -325,7 +326,7 @@ def _wanted_direction(state: ArbState) -> Direction | None:
 
 def _cools_off(state: ArbState) -> bool:
     wait = timedelta(seconds=state.spec.cool_off)
-    return state.forced_at is not None and state.now - state.forced_at < wait
+    return state.rests_since is not None and state.now - state.rests_since < wait
 
 
 def _prices_are_fresh(state: ArbState) -> bool:

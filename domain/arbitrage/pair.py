@@ -155,10 +155,11 @@ def tradable(trade: PairTrade) -> bool:
 def unwinding_is_cheaper(trade: PairTrade) -> bool:
     """Return whether giving the lead back costs less than completing the pair, per base.
 
-        complete  what the follower's price got worse since the decision + its taker fee
+        complete  what the follower's price got worse since the decision
         unwind    what the lead's price got worse since it traded + its taker fee
 
-    What is not known decides nothing: then the pair is completed.
+    The follower's fee was part of the decision: what the pair is expected to earn pays for it. What
+    is not known decides nothing: then the pair is completed.
     """
     lead, follow, paid = trade.lead, trade.follow, trade.lead.average
     if None in (paid, trade.basis, lead.quote, follow.quote) or not lead.traded:
@@ -173,4 +174,4 @@ def unwinding_is_cheaper(trade: PairTrade) -> bool:
     complete = EXACT.multiply(EXACT.subtract(trade.basis, basis_now), sign)
     unwind = EXACT.multiply(EXACT.subtract(paid, sells_at), sign)
     giving_back = EXACT.fma(lead.instrument.taker_fee, sells_at, unwind)
-    return giving_back < EXACT.fma(follow.instrument.taker_fee, hedges_at, complete)
+    return giving_back < complete

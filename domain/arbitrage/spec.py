@@ -65,7 +65,7 @@ class ArbSpec(Written):
     drift: Share = Decimal("0.02")
     """What the legs may be apart, as a share of the larger one, before that one is trimmed."""
     cool_off: Annotated[int, Field(ge=0)] = 3600
-    """Seconds after a forced exit in which the pair is not entered again."""
+    """Seconds without an entry after a forced exit, or an entry that came to nothing."""
     lead: Lead = Lead.THIN
     lead_for: Annotated[int, Field(ge=1, le=3600)] = 30
     """Seconds that the lead of an entry tries; what it has by then is what the pair gets."""

@@ -97,8 +97,8 @@ class ArbState:
     ended_at: datetime | None = None
     #: Why somebody wants the pair closed, whatever it earns; empty: nobody does.
     exit_asked: str = ""
-    #: When the pair was last left because it had to be.
-    forced_at: datetime | None = None
+    #: When the pair was last left because it had to be, or could not be entered.
+    rests_since: datetime | None = None
 
     @property
     def spec(self) -> ArbSpec:

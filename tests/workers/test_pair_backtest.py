@@ -145,35 +145,45 @@ def test_legs_that_do_not_belong_together_are_refused() -> None:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A pair of the recorded data: files, and whose rates belong to which leg."""
+    """A pair of the recorded data: files, whose rates belong to which leg, and other settings."""
 
     first: str
     second: str
     rates: str
     venues: tuple[str, str]
     base: str = "BTC"
-    entry_apr: str = "0.10"
+    changes: tuple[tuple[str, Any], ...] = ()
 
 
-YEAR, WEEKS = "20210101_20211231", "20250622_20250712"
+YEAR, LATER, WEEKS = "20210101_20211231", "20240221_20241229", "20250622_20250712"
+#: In the summer of 2025 little was paid: who is to hold anything must be content with less.
+CONTENT = (("entry_apr", "0.03"), ("hold_hours", 2000))
+
+
+def _spot_pair(base: str, span: str, bar: str, rates: str, *changes: tuple[str, Any]) -> Recorded:
+    return Recorded(
+        f"binance_spot_{base}USDT_{bar}_{span}", f"binance_usdm_{base}USDT_{bar}_{span}",
+        f"funding_rates_{base}_{rates}_{span}", ("", "binance"), base, changes,
+    )  # fmt: skip
+
+
+def _two_venues(base: str) -> Recorded:
+    return Recorded(
+        f"binance_usdm_{base}USDT_5m_{WEEKS}", f"bybit_perp_{base}USDT_5m_{WEEKS}",
+        f"funding_rates_{base}_binance_bybit_{WEEKS}", ("binance", "bybit"), base,
+        (*CONTENT, ("both_ways", True)),
+    )  # fmt: skip
+
+
 PAIRS = {
-    "2021 BTC": Recorded(
-        f"binance_spot_BTCUSDT_1h_{YEAR}", f"binance_usdm_BTCUSDT_1h_{YEAR}",
-        f"funding_rates_BTC_6venues_{YEAR}", ("", "binance"),
-    ),
-    "2024 BTC": Recorded(
-        "binance_spot_BTCUSDT_1h_20240221_20241229", "binance_usdm_BTCUSDT_1h_20240221_20241229",
-        "funding_rates_BTC_binance_20240221_20241229", ("", "binance"),
-    ),
-    "2025 ETH": Recorded(
-        f"binance_spot_ETHUSDT_5m_{WEEKS}", f"binance_usdm_ETHUSDT_5m_{WEEKS}",
-        f"funding_rates_ETH_binance_bybit_{WEEKS}", ("", "binance"), "ETH", "0.05",
-    ),
-    "2025 BTC, two venues": Recorded(
-        f"binance_usdm_BTCUSDT_5m_{WEEKS}", f"bybit_perp_BTCUSDT_5m_{WEEKS}",
-        f"funding_rates_BTC_binance_bybit_{WEEKS}", ("binance", "bybit"), "BTC", "0.05",
-    ),
-}  # fmt: skip
+    "2021 BTC": _spot_pair("BTC", YEAR, "1h", "6venues"),
+    "2021 ETH": _spot_pair("ETH", YEAR, "1h", "6venues"),
+    "2024 BTC": _spot_pair("BTC", LATER, "1h", "binance"),
+    "2025 BTC": _spot_pair("BTC", WEEKS, "5m", "binance_bybit", *CONTENT),
+    "2025 ETH": _spot_pair("ETH", WEEKS, "5m", "binance_bybit", *CONTENT),
+    "2025 BTC, two venues": _two_venues("BTC"),
+    "2025 ETH, two venues": _two_venues("ETH"),
+}
 
 
 def tapes(pair: Recorded, folder: Path) -> tuple[LegTape, LegTape]:
@@ -190,8 +200,9 @@ def tapes(pair: Recorded, folder: Path) -> tuple[LegTape, LegTape]:
 def test_recorded_pairs_collect_what_the_rates_file_says(name: str, shared_data: Path) -> None:
     pair = PAIRS[name]
     first, second = tapes(pair, shared_data / "funding")
-    result = played(first, second, entry_apr=pair.entry_apr, both_ways=bool(pair.venues[0]))
+    result = played(first, second, **dict(pair.changes))
     check(result)
+    assert result.trades
     for number, tape in ((1, first), (2, second)):
         assert result.funding[number] == collected(result, number, tape)
 

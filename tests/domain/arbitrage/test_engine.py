@@ -331,6 +331,15 @@ def test_an_exit_by_hand_lets_the_run_go_on_after_a_while() -> None:
     assert len(run.market(T0 + HOUR + 2 * SECOND).trades) == 3
 
 
+def test_an_entry_that_came_to_nothing_is_not_tried_again_at_once() -> None:
+    """It may have cost four fees, and the next would cost them again."""
+    run = Run(cool_off=60).market().done(share="0", gave_up="the lead had 30 s")
+    for second in range(2, 61):
+        run.market(T0 + second * SECOND)
+    assert len(run.trades) == 1
+    assert len(run.market(T0 + 61 * SECOND).trades) == 2
+
+
 def test_the_legs_stay_what_they_are() -> None:
     run = Run()
     other = spec(first={"account": "three", "symbol": "BTC/USDT"})

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.arbitrage.hedging import HedgeSpec, Rung
-from domain.arbitrage.legs import Leg
-from domain.arbitrage.pair import Kind, PairStep, PairTrade, Stage
+from domain.arbitrage.legs import Leg, Quote
+from domain.arbitrage.pair import Kind, PairStep, PairTrade, Stage, unwinding_is_cheaper
 from domain.arbitrage.pair_events import AbortAsked, LegTold, OnLeg, PairEvent, QuoteSeen
 from domain.arbitrage.pairing import begin, step
 from domain.errors import InvalidValueError
@@ -353,6 +353,21 @@ def test_a_hedge_that_became_dearer_than_giving_back_is_given_back() -> None:
     play.settle()
 
     assert hedged(play)
+
+
+def test_a_follower_with_higher_fees_is_no_reason_to_give_back() -> None:
+    """What the follower costs was known when the trade was decided, and is earned by holding."""
+    cheap, dear = enter().follow, enter().lead
+    lead = replace(cheap, number=1, account="perp", target=50, traded=50, value=50 * 500_000)
+    follow = replace(dear, number=2, account="spot", target=-100)
+    trade = enter(lead=lead, follow=follow, basis=Decimal(0), stage=Stage.SETTLING)
+    lead = replace(lead, quote=Quote(Price(499_999), Price(500_001), BEGIN))
+    follow = replace(follow, quote=Quote(Price(4_999_999), Price(5_000_001), BEGIN))
+    trade = replace(trade, lead=lead, follow=follow)
+    assert lead.instrument.taker_fee < follow.instrument.taker_fee
+    assert not unwinding_is_cheaper(trade)
+    fallen = replace(follow, quote=Quote(Price(4_970_000), Price(4_970_002), BEGIN))
+    assert unwinding_is_cheaper(replace(trade, follow=fallen))
 
 
 def test_a_late_fill_opens_the_trade_again() -> None:
