@@ -191,7 +191,7 @@ class GridRun:
             self._resync()
         self._show()
         while not self._grid.finished:
-            if self._length.reaches(self.roll_at) and await self._may_roll():
+            if self._is_due() and await self._may_roll():
                 return True
             await self._wait()
             await self._take(self._inbox[0])
@@ -199,6 +199,14 @@ class GridRun:
 
     async def _wait(self) -> None:
         await workflow.wait_condition(lambda: bool(self._inbox))
+
+    def _is_due(self) -> bool:
+        """Return whether the run should go on in a new workflow.
+
+        A comparison under way would be lost: its answer is waited for, though not for ever.
+        """
+        most = 2 * self.roll_at if self._asking else self.roll_at
+        return self._length.reaches(most)
 
     async def _may_roll(self) -> bool:
         """Return whether the run can go on in a new workflow now, where its inbox goes along.
@@ -369,8 +377,14 @@ class GridRun:
             self._taken,
             self._watched,
             self._reconcile_at,
-            resync=self._is_asking() or any(item.resync for item in self._inbox),
+            resync=self._has_to_ask(),
         )
+
+    def _has_to_ask(self) -> bool:
+        """Return whether a comparison is wanted that the inbox has no answer to."""
+        answered = any(item.source is _From.VENUE for item in self._inbox)
+        wanted = self._must_resync or any(item.resync for item in self._inbox)
+        return wanted or (self._asking and not answered)
 
     async def _finish(self) -> GridResult:
         # The exit that took over closes the books, when it has closed the position.
