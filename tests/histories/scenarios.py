@@ -6,10 +6,12 @@ from typing import Any, Final
 from temporalio.client import WorkflowHandle
 
 from activities.exits import Exits
+from activities.messages import RiskCommand
 from domain.grid.spec import StopMode, parse_spec
 from domain.money import Price, Quantity
 from domain.orders import OrderRequest, Side
 from tests.eventually import eventually
+from tests.workflows.guarding import RollingGuard, calm, guarded, guarding, shows, trade
 from tests.workflows.stage import INSTRUMENT, SYMBOL, Stage
 from workers.wiring import start_exit
 from workflows.messages import Command, ReconfigureGrid, ResumeGrid, StopGrid
@@ -179,6 +181,26 @@ async def _left(stage: Stage, name: str) -> Run:
     return leaving
 
 
+async def risk_guard(stage: Stage) -> Run:
+    """A guard that tells of calm and storm, takes commands, and goes on in a new workflow."""
+    stage = guarded(stage)
+    calm(stage)
+    async with guarding(stage, RollingGuard) as guard:
+        await shows(guard, halted=False)
+        await guard.execute_update("trip", RiskCommand("overall", "news", "recorder"))
+        await guard.execute_update("reset", RiskCommand("overall", "over", "recorder"))
+        trade(stage, 59_900, 1, lots=500)
+        await shows(guard, halted=True)
+        first = (await guard.describe()).raw_description.workflow_execution_info.first_run_id
+
+        async def rolled() -> bool:
+            trade(stage, 60_000, 60)
+            return (await guard.describe()).run_id != first
+
+        await eventually(rolled, what="a guard that went on")
+    return guard
+
+
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -195,6 +217,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         continue_as_new,
         hand_over,
         emergency_exit,
+        risk_guard,
     )
 }
 

@@ -9,18 +9,20 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.histories.scenarios import SCENARIOS, name_of
+from tests.workflows.guarding import RollingGuard
 from tests.workflows.one_more_activity import OneMoreActivity
 from tests.workflows.soon_rolling import SoonRolling
 from workers.converter import DATA_CONVERTER
 from workers.wiring import workflow_runner
 from workflows.exit import EmergencyExit
 from workflows.grid import GridRun
+from workflows.risk import RiskGuard
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 RECORDED = sorted(HISTORIES.glob("*.json"))
-EXIT = HISTORIES / "emergency_exit.json"
-GRIDS = [path for path in RECORDED if path != EXIT]
-KINDS = {"continue_as_new": SoonRolling, "emergency_exit": EmergencyExit}
+OTHERS = {"emergency_exit": EmergencyExit, "risk_guard": RollingGuard}
+GRIDS = [path for path in RECORDED if path.stem not in OTHERS]
+KINDS = {"continue_as_new": SoonRolling, **OTHERS}
 
 
 def replayer(kind: type) -> Replayer:
@@ -63,6 +65,11 @@ async def test_a_run_that_rolls_elsewhere_is_noticed() -> None:
     assert events(path)[-1].endswith("CONTINUED_AS_NEW")
     with pytest.raises(NondeterminismError):
         await replayer(GridRun).replay_workflow(history(path))
+
+
+async def test_a_guard_that_rolls_elsewhere_is_noticed() -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(RiskGuard).replay_workflow(history(HISTORIES / "risk_guard.json"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
