@@ -17,7 +17,8 @@ from activities.dead_man import check_switch
 from activities.looks import OVERLAP, Look, SharedLooks
 from activities.messages import Accepted, Books, ClearInput, Prepared, RenewInput, RestoreInput
 from activities.noticing import Notices
-from activities.preflight import Planned, Preflight, Report
+from activities.pair_messages import PAIR_LEG
+from activities.preflight import Planned, Preflight, Report, planned_grid
 from activities.reconciling import RECONCILER, Reconciler
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
@@ -163,8 +164,12 @@ class AccountDesk:
         accepted: Accepted = _NOTHING,
     ) -> Report:
         """Return the report of a preflight that passed; raises as `clear`."""
+        return await self.look_before(planned_grid(run_id, config, needs), accepted)
+
+    async def look_before(self, planned: Planned, accepted: Accepted) -> Report:
+        """Return the report of a preflight that passed, of whatever is *planned*."""
         refuse_unknown_names(accepted.names, [self._account])
-        found = await self._preflight.report(Planned(run_id, config, needs))
+        found = await self._preflight.report(planned)
         found.require(accepted.names)
         return found
 
@@ -344,7 +349,7 @@ class AccountDesk:
                 books.residual,
             )
         )
-        if noticed:
+        if noticed and run.kind != PAIR_LEG:  # what one leg loses the other one earns
             await self._notices.books(run, account, mark)
         return books
 

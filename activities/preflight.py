@@ -25,7 +25,7 @@ from domain.errors import PreflightError, VenueError, VenueUnavailableError
 from domain.grid.config import GridConfig, least_profit
 from domain.grid.preview import worst_case
 from domain.market import AccountView, ClockReading, PriceUpdate, Terms
-from domain.money import MarketKind, Price
+from domain.money import Instrument, MarketKind, Price
 from domain.order_ids import decode
 from domain.ports import Venue
 from domain.risk.checks import Check, Outcome
@@ -45,14 +45,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What is about to be begun: a run, and what its orders will need by asset.
-
-    Without *needs* it is all that the run would place from scratch.
-    """
+    """What is about to be begun: a run, and what its orders will need by asset at a price."""
 
     run_id: str
-    config: GridConfig
-    needs: Mapping[str, Decimal] | None = None
+    instrument: Instrument
+    needs: Callable[[Price], Mapping[str, Decimal]]
+    #: What its least profitable round trip earns at a price; None: it is judged later.
+    profit: Callable[[Price], Decimal] | None = None
+    #: It shares its symbol with other runs knowingly.
+    shared: bool = False
+
+
+def planned_grid(
+    run_id: str, config: GridConfig, needs: Mapping[str, Decimal] | None = None
+) -> Planned:
+    """Return a grid as it is planned; without *needs* all that it would place from scratch."""
+
+    def wanted(price: Price) -> Mapping[str, Decimal]:
+        return _needs(config, price) if needs is None else needs
+
+    def profit(price: Price) -> Decimal:
+        return least_profit(config, price)
+
+    return Planned(run_id, config.instrument, wanted, profit, config.spec.shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +128,7 @@ class Preflight:
         Raises a StoreError if the ledger cannot be read, and a VenueError if the venue has no
         price: then nothing can be reckoned.
         """
-        symbol = planned.config.symbol
+        symbol = planned.instrument.symbol
         price = await self._venue.last_price(symbol)
         known_to = await self._ledger.watermark(self._account, symbol) or price.at
         since = known_to - OVERLAP
@@ -121,6 +136,8 @@ class Preflight:
         facts = await self._facts(planned, price, found)
         leverage = found.terms.leverage if found.terms else Decimal(1)
         checks = preflight(self._spec, [facts])
+        if planned.profit is None:
+            checks = tuple(check for check in checks if check.name != "profit")
         return Report(checks, leverage, found.view, since, dict(found.failures))
 
     # --- the venue ---------------------------------------------------------------------------
@@ -157,27 +174,27 @@ class Preflight:
     # --- what it comes to --------------------------------------------------------------------
 
     async def _facts(self, planned: Planned, price: PriceUpdate, found: "_Found") -> AccountFacts:
-        config = planned.config
-        runs = await self._runs(config.symbol)
+        instrument = planned.instrument
+        runs = await self._runs(instrument.symbol)
         mine = {run.tag for run in runs}
         view, terms, heard = found.view, found.terms, found.heard
         return AccountFacts(
             self._account,
-            config.instrument,
-            needs=_needs(planned, price.price),
+            instrument,
+            needs=planned.needs(price.price),
             balances=view.balances if view else None,
             leverage=terms.leverage if terms else None,
             one_way=terms.one_way if terms else None,
-            maker_fee=config.instrument.maker_fee,
-            taker_fee=config.instrument.taker_fee,
+            maker_fee=instrument.maker_fee,
+            taker_fee=instrument.taker_fee,
             streams={"price": heard.live if heard else None, "orders": found.orders_live},
             clock_skew=_skew(found.clock),
             price_age=self._age(price, found),
             foreign_orders=_foreign(view, mine) if view else None,
-            foreign_lots=await self._foreign_lots(config, runs, view),
+            foreign_lots=await self._foreign_lots(instrument, runs, view),
             rivals=_rivals(planned, runs),
-            cycle_profit=least_profit(config, price.price),
-            shared=config.spec.shared,
+            cycle_profit=planned.profit(price.price) if planned.profit else None,
+            shared=planned.shared,
             obstacles=found.obstacles(),
         )
 
@@ -196,19 +213,19 @@ class Preflight:
         return max(now - newest, timedelta())
 
     async def _foreign_lots(
-        self, config: GridConfig, runs: Sequence[Run], view: AccountView | None
+        self, instrument: Instrument, runs: Sequence[Run], view: AccountView | None
     ) -> int | None:
         """Return what of the position no run manages; looked at anew where a fill came between."""
-        if config.instrument.kind is not MarketKind.PERPETUAL:
+        if instrument.kind is not MarketKind.PERPETUAL:
             return 0
         left: int | None = None
         for _ in range(_LOOKS):
             if view is None:
                 return None
-            left = _lots(view, config.symbol) - await self._managed(runs, view)
+            left = _lots(view, instrument.symbol) - await self._managed(runs, view)
             if not left:
                 break
-            view = await self._view_again(config.symbol, view)
+            view = await self._view_again(instrument.symbol, view)
         return left
 
     async def _managed(self, runs: Sequence[Run], view: AccountView) -> int:
@@ -261,12 +278,10 @@ async def _true(work: Awaitable[None]) -> bool:
     return True
 
 
-def _needs(planned: Planned, price: Price) -> Mapping[str, Decimal]:
+def _needs(config: GridConfig, price: Price) -> Mapping[str, Decimal]:
     """Return what the orders need by asset, at their full notional: entries are paid in quote."""
-    if planned.needs is not None:
-        return planned.needs
-    capital = worst_case(planned.config, price).capital
-    return {planned.config.instrument.quote: capital} if capital else {}
+    capital = worst_case(config, price).capital
+    return {config.instrument.quote: capital} if capital else {}
 
 
 def _skew(clock: ClockReading | None) -> timedelta | None:
@@ -284,9 +299,9 @@ def _foreign(view: AccountView, mine: Collection[str]) -> int:
 
 def _rivals(planned: Planned, runs: Sequence[Run]) -> tuple[str, ...]:
     """Return the runs that may not be on a perpetual beside the one that is planned."""
-    if planned.config.instrument.kind is not MarketKind.PERPETUAL:
+    if planned.instrument.kind is not MarketKind.PERPETUAL:
         return ()
-    shared = planned.config.spec.shared
+    shared = planned.shared
     return tuple(
         run.run_id
         for run in runs

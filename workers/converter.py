@@ -12,6 +12,9 @@ from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DataConverter
 
 from activities.messages import Books, FeedBatch, LeavingBegun, Prepared, RiskCommand
+from activities.pair_messages import LegBooks, LegOpened
+from domain.arbitrage.events import ArbEvent, TradeEnded
+from domain.arbitrage.pair_events import PairEvent
 from domain.grid.events import GridEvent, Resynced
 from domain.grid.spec import GridSpec
 from domain.risk.leaving_events import LeavingEvent
@@ -24,6 +27,7 @@ from workflows.messages import (
     ReconfigureGrid,
     StopGrid,
 )
+from workflows.pair_messages import ArbInput, ExitPair, PairTradeInput, ReconfigurePair
 
 _SHARED: Final = PydanticPayloadConverter()
 
@@ -56,6 +60,15 @@ _READ: Final[tuple[Any, ...]] = (
     GuardStatus,
     RiskCommand,
     Verdict,
+    ArbInput,
+    PairTradeInput,
+    LegOpened,
+    list[ArbEvent],
+    list[PairEvent],
+    LegBooks | None,
+    TradeEnded,
+    ExitPair,
+    ReconfigurePair,
 )
 
 

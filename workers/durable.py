@@ -28,13 +28,16 @@ from workers.wiring import (
     connect,
     ensure_feed,
     ensure_services,
+    leg_activities_of,
     workflow_runner,
 )
 from workflows.alerts import AlertRun
+from workflows.arbitrage import ArbitrageRun
 from workflows.exit import EmergencyExit
 from workflows.feed import FeedRun
 from workflows.grid import GridRun
 from workflows.names import RISK_GUARD_ID, SERVICES_QUEUE, account_queue
+from workflows.pair import PairTradeRun
 from workflows.risk import RiskGuard
 
 _log: Final = logging.getLogger(__name__)
@@ -45,8 +48,8 @@ def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) 
     return _worker(
         client,
         account_queue(desks.account),
-        [grid, FeedRun, EmergencyExit],
-        activities_of(desks, client).all(),
+        [grid, FeedRun, EmergencyExit, ArbitrageRun, PairTradeRun],
+        [*activities_of(desks, client).all(), *leg_activities_of(desks, client).all()],
     )
 
 

@@ -23,10 +23,8 @@ from domain.arbitrage.events import (
     Moved,
     PositionTold,
     StartTrade,
-    TradeEnded,
 )
 from domain.arbitrage.funding import LegFunding, spot
-from domain.arbitrage.legs import Leg
 from domain.arbitrage.pair import Kind, PairTrade
 from domain.arbitrage.pair_events import (
     AbortAsked,
@@ -37,7 +35,7 @@ from domain.arbitrage.pair_events import (
     QuoteSeen,
 )
 from domain.arbitrage.state import ArbState
-from domain.arbitrage.trades import middle
+from domain.arbitrage.trades import middle, outcome_of
 from domain.grid.events import Cancel, Place, Refused, Reported, TimePassed
 from domain.money import EXACT, ZERO, MarketKind, add
 from domain.orders import OrderReport, Refusal, RefusalReason
@@ -188,7 +186,7 @@ class _Loop:
         for payment in payments:
             funding = self._played.funding
             funding[leg] = EXACT.add(funding[leg], payment.amount)
-            self._tell(FundingPaid(leg, payment.amount, at))
+            self._tell(FundingPaid(leg, funding[leg], at))
         for position in exchange.positions(account, symbol):
             self._tell(PositionTold(leg, position, at))
 
@@ -260,21 +258,19 @@ class _Loop:
 
     def _ended(self, trade: PairTrade, why: str) -> None:
         self._trade = None
-        moved = _moved(trade.leg(1)), _moved(trade.leg(2))
+        outcome = outcome_of(trade)
         done = Traded(
             trade.tag,
             trade.kind,
             why,
             trade.begun_at,
             trade.now,
-            moved,
+            outcome.moved,
             self._orders,
             trade.gave_up,
         )
         self._played.trades.append(done)
-        self._take(
-            engine.step(self._played.state, TradeEnded(done.tag, moved, trade.now, done.gave_up))
-        )
+        self._take(engine.step(self._played.state, outcome))
 
     # --- what it is worth
 
@@ -306,8 +302,3 @@ class _Loop:
             paid = instrument.notional_of(position.cost)
             equity = EXACT.add(equity, EXACT.subtract(EXACT.multiply(base, price), paid))
         return equity
-
-
-def _moved(leg: Leg) -> Moved:
-    quote = EXACT.minus(leg.instrument.notional_of(leg.value))
-    return Moved(leg.number, leg.base, quote)

@@ -14,6 +14,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.account import AccountDesk
 from activities.gate import Gates, RiskGate, SizeGate
+from activities.leg_runs import LegActivities
+from activities.legs import LegDesk
 from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
@@ -53,6 +55,12 @@ class Desks:
     orders: OrderDesk
     books: AccountDesk
     risk: RiskDesk
+
+    def legs(self) -> LegDesk:
+        """Return the desk of the legs that pairs hold here; one for each process, too."""
+        return LegDesk(
+            self.account, self.venue, self.ledger, self.orders, self.books, self.risk
+        )
 
 
 def desks(
@@ -129,6 +137,15 @@ def activities_of(desks_: Desks, client: Client) -> RunActivities:
     )
 
 
+def leg_activities_of(desks_: Desks, client: Client) -> LegActivities:
+    """Return the activities that pairs with a leg on one account may ask for."""
+
+    async def ensure() -> None:
+        await ensure_feed(client, desks_.account)
+
+    return LegActivities(desks_.legs(), client, ensure)
+
+
 async def ensure_feed(client: Client, account: str) -> None:
     """Start the feed of *account* unless it runs already."""
     await client.start_workflow(
@@ -192,5 +209,7 @@ def workflow_runner() -> SandboxedWorkflowRunner:
         "workflows.length",
         "workflows.messages",
         "workflows.names",
+        "workflows.pair_calls",
+        "workflows.pair_messages",
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)

@@ -1,5 +1,6 @@
 """What goes into a run and comes out of it: one type per message, readable as JSON."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -63,7 +64,7 @@ class GridRunInput:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(_readable, handler(source))
+        return core_schema.no_info_wrap_validator_function(readable(parse_spec), handler(source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class ReconfigureGrid:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(_readable, handler(source))
+        return core_schema.no_info_wrap_validator_function(readable(parse_spec), handler(source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,25 +174,32 @@ class ExitResult:
     residual: Decimal | None
 
 
-def _readable(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Read what a person wrote, or fail the run or the update with sentences about it.
+def readable(parse: Callable[[Mapping[str, Any]], object]) -> Callable[..., Any]:
+    """Return what reads a message with a spec that a person wrote, and that *parse* reads.
 
-    Temporal would try an input that it cannot read again for ever. That is right for what one
-    workflow carries over to the next, which only a change of the program makes unreadable.
+    It fails the run or the update with sentences about what is wrong. Temporal would try an input
+    that it cannot read again for ever. That is right for what one workflow carries over to the
+    next, which only a change of the program makes unreadable.
     """
-    try:
-        return handler(value)
-    except ValidationError as error:
-        if not isinstance(value, dict) or value.get("state") is not None:
-            raise
-        told = _sentences(value, error)
-        raise ApplicationError(told, type="InvalidValueError", non_retryable=True) from None
+
+    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            if not isinstance(value, dict) or value.get("state") is not None:
+                raise
+            told = _sentences(parse, value, error)
+            raise ApplicationError(told, type="InvalidValueError", non_retryable=True) from None
+
+    return read
 
 
-def _sentences(value: dict[str, Any], error: ValidationError) -> str:
+def _sentences(
+    parse: Callable[[Mapping[str, Any]], object], value: dict[str, Any], error: ValidationError
+) -> str:
     try:
         if isinstance(value.get("spec"), dict):
-            parse_spec(value["spec"])
+            parse(value["spec"])
     except InvalidValueError as wrong:
         return str(wrong)
     return "; ".join(

@@ -7,6 +7,8 @@ from temporalio.common import SearchAttributeKey
 GRID_RUN: Final = "GridRun"
 FEED_RUN: Final = "FeedRun"
 EMERGENCY_EXIT: Final = "EmergencyExit"
+ARBITRAGE_RUN: Final = "ArbitrageRun"
+PAIR_TRADE: Final = "PairTradeRun"
 RISK_GUARD: Final = "RiskGuard"
 #: The one guard of a deployment.
 RISK_GUARD_ID: Final = "risk-guard"
@@ -33,6 +35,11 @@ def account_queue(account: str) -> str:
 def feed_workflow_id(account: str) -> str:
     """Return the id of the one workflow that owns the streams of *account*."""
     return f"feed.{account}"
+
+
+def trade_workflow_id(pair: str, tag: str) -> str:
+    """Return the id of one trade of a pair: a second start finds the first."""
+    return f"{pair}/trade/{tag}"
 
 
 def exit_workflow_id(run_id: str, number: int) -> str:

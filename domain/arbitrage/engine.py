@@ -22,6 +22,7 @@ from domain.arbitrage.events import (
     AbortTrade,
     ArbAction,
     ArbEvent,
+    BooksTold,
     ExitAsked,
     FundingPaid,
     FundingTold,
@@ -30,6 +31,7 @@ from domain.arbitrage.events import (
     SpecChanged,
     StartTrade,
     TradeEnded,
+    TradeLost,
 )
 from domain.arbitrage.funding import Direction, LegFunding, basis, prorated, spread, staleness
 from domain.arbitrage.gauges import liquidation_distance
@@ -73,6 +75,10 @@ def step(state: ArbState, event: ArbEvent) -> ArbStep:
     match event:
         case TradeEnded():
             return _ended(state, event)
+        case TradeLost(tag, at):
+            return _lost(state, tag, at)
+        case BooksTold():
+            return _compared(state, event)
         case SpecChanged(spec, at):
             config = bind(spec, *state.config.instruments)
             return _decide(replace(_at(state, at), config=config))
@@ -108,10 +114,8 @@ def _heard(state: ArbState, event: ArbEvent) -> ArbState:  # noqa: PLR0911 - one
         case HealthTold(number, health, at):
             leg = replace(state.leg(number), health=health, health_at=at)
             return _at(state.with_leg(leg), at)
-        case FundingPaid(number, amount, at):
-            leg = state.leg(number)
-            paid = EXACT.add(leg.funding_paid, amount)
-            return _at(state.with_leg(replace(leg, funding_paid=paid)), at)
+        case FundingPaid(number, total, at):
+            return _at(state.with_leg(replace(state.leg(number), funding_paid=total)), at)
         case TimePassed(now):
             return _at(state, now)
         case RiskChanged(halted, at, why):
@@ -125,7 +129,7 @@ def _heard(state: ArbState, event: ArbEvent) -> ArbState:  # noqa: PLR0911 - one
         case ExitAsked(at, why, ends):
             phase = Phase.STOPPING if ends else state.phase
             return _at(replace(state, exit_asked=why or "asked", phase=phase), at)
-        case TradeEnded() | SpecChanged():
+        case TradeEnded() | TradeLost() | BooksTold() | SpecChanged():
             raise AssertionError(event)  # done in `step`
         case _:
             assert_never(event)
@@ -164,7 +168,9 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
         leg = state.leg(moved.leg)
         base, cash = EXACT.add(leg.base, moved.base), EXACT.add(leg.cash, moved.quote)
         state = state.with_leg(replace(leg, base=base, cash=cash, position=None))
-    state = _at(replace(state, in_flight=None, ended_at=event.at), event.at)
+    done = max(state.generation, event.generation)
+    state = replace(state, in_flight=None, ended_at=event.at, generation=done)
+    state = _at(state, event.at)
     if not state.open:
         rests = event.at if flight.kind is Kind.ENTER else state.rests_since
         state = replace(state, direction=None, exit_asked="", toxic=0, rests_since=rests)
@@ -173,6 +179,34 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
         alerts = (Alert(AlertLevel.WARNING, f"the trade that {flight.why}: {event.gave_up}"),)
     decided = _decide(state)
     return ArbStep(decided.state, (*alerts, *decided.actions))
+
+
+def _lost(state: ArbState, tag: str, at: datetime) -> ArbStep:
+    """Go on without a trade that somebody ended; what it did is in the books of the legs."""
+    flight = state.in_flight
+    if flight is None or flight.tag != tag:
+        return ArbStep(state)
+    state = _at(replace(state, in_flight=None, ended_at=at), at)
+    told = f"the trade that {flight.why} was ended by somebody: the books say what is held"
+    return ArbStep(state, (Alert(AlertLevel.ERROR, told),))
+
+
+def _compared(state: ArbState, event: BooksTold) -> ArbStep:
+    """Believe the books: they have every fill once, whoever asked for it."""
+    leg, instrument = state.leg(event.leg), state.instrument(event.leg)
+    state = _at(state, event.at)
+    if state.in_flight is not None or not _is_news(state, event.at) or leg.base == event.base:
+        return _decide(state)
+    told = (
+        f"{instrument.symbol} on {state.spec.legs[event.leg - 1].account}: the books say "
+        f"{event.base} {instrument.base}, {leg.base} was believed"
+    )
+    state = state.with_leg(replace(leg, base=event.base, cash=event.cash))
+    if state.open and state.direction is None:
+        long = state.legs[0].base > 0 or state.legs[1].base < 0
+        state = replace(state, direction=Direction.POSITIVE if long else Direction.NEGATIVE)
+    decided = _decide(state)
+    return ArbStep(decided.state, (Alert(AlertLevel.WARNING, told), *decided.actions))
 
 
 # --- decisions -----------------------------------------------------------------------------------
@@ -285,6 +319,16 @@ def _yield(state: ArbState) -> Decimal | None:
     if fundings is None or state.direction is None:
         return None
     return _apr(*fundings, state.direction)
+
+
+def apr_of(state: ArbState) -> Decimal | None:
+    """Return what the pair earns in a year, or would in its better direction; None: not known."""
+    fundings = _fundings(state)
+    if fundings is None:
+        return None
+    if state.direction is not None:
+        return _apr(*fundings, state.direction)
+    return max(_apr(*fundings, each) for each in Direction)
 
 
 def _apr(first: LegFunding, second: LegFunding, direction: Direction) -> Decimal:

@@ -60,19 +60,47 @@ class TradeEnded:
     tag: str
     moved: tuple[Moved, Moved]
     at: datetime
+    #: How many orders the run has made by then.
+    generation: int
     #: Why it did less than it should have; empty: it did all.
     gave_up: str = ""
     kind: Literal["trade_ended"] = field(default="trade_ended", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
+class TradeLost:
+    """The trade that was in flight is over and has not told what it did: somebody ended it.
+
+    What the legs hold then is told by their books.
+    """
+
+    tag: str
+    at: datetime
+    kind: Literal["trade_lost"] = field(default="trade_lost", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class FundingPaid:
-    """A settlement booked *amount* of quote on a leg; negative: it was paid."""
+    """Settlements have brought a leg *total* of quote so far; negative: it has paid."""
 
     leg: int
-    amount: Decimal
+    total: Decimal
     at: datetime
     kind: Literal["funding_paid"] = field(default="funding_paid", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class BooksTold:
+    """What the fills of a leg come to, all of them: signed base, and signed quote before fees.
+
+    It says nothing while orders work.
+    """
+
+    leg: int
+    base: Decimal
+    cash: Decimal
+    at: datetime
+    kind: Literal["books_told"] = field(default="books_told", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +128,9 @@ ArbEvent = Annotated[
     | PositionTold
     | HealthTold
     | TradeEnded
+    | TradeLost
     | FundingPaid
+    | BooksTold
     | TimePassed
     | RiskChanged
     | PauseAsked

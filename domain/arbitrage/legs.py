@@ -36,9 +36,11 @@ class Quote:
 class Leg:
     """One side of a pair between two events. Lots are signed: a sale is negative."""
 
-    #: 1 or 2; stands in the ids of its orders.
+    #: 1 or 2.
     number: int
     account: str
+    #: Stands in the ids of its orders: each leg has books of its own.
+    tag: str
     instrument: Instrument
     #: What this trade is to do here.
     target: int

@@ -10,7 +10,7 @@ less now, and for as long as it takes. Nothing ends it but being flat: no refusa
 tries, no wish of a person, who can only ask for no more of the trade (flaws D-7, D-8, A-6).
 
 Only the lead of an entry asks risk for leave: what hedges, undoes or closes always passes (A-5).
-Every order has a generation of its own (A-2), and its size is what is missing now (R-44).
+Every order of a run has a generation of its own (A-2), and its size is what is missing now (R-44).
 """
 
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 class PairTrade:
     """A pair that trades, between two events."""
 
-    #: Stands in the ids of its orders; unique for one trade.
+    #: Names this trade, for ever.
     tag: str
     kind: Kind
     #: The one that leads, and the one that follows it.
@@ -66,6 +66,7 @@ class PairTrade:
     debt_since: datetime | None = None
     #: How often people were told of this debt.
     alerts: int = 0
+    #: How many orders the run has made, this trade's among them: no id comes twice.
     generation: int = 0
     halted: bool = False
     #: Why the lead trades no more; empty: it may.

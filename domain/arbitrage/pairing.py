@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, assert_never
 
+from domain.accounting import WHOLE_RUN
 from domain.arbitrage.hedging import Rung
 from domain.arbitrage.legs import Leg, Quote
 from domain.arbitrage.pair import (
@@ -275,7 +276,7 @@ def _request(trade: PairTrade, leg: Leg, want: int, rung: Rung) -> OrderRequest 
     )
     reduces = leg.reduces(want)
     purposes = _CLOSING if reduces or leg.closing or trade.unwinding else _OPENING
-    key = OrderKey(trade.tag, purposes[side], leg.number, trade.generation + 1)
+    key = OrderKey(leg.tag, purposes[side], WHOLE_RUN, trade.generation + 1)
     passive = rung is Rung.PASSIVE
     return OrderRequest(
         encode(key),

@@ -69,6 +69,8 @@ class ArbSpec(Written):
     lead: Lead = Lead.THIN
     lead_for: Annotated[int, Field(ge=1, le=3600)] = 30
     """Seconds that the lead of an entry tries; what it has by then is what the pair gets."""
+    look_every: Annotated[int, Field(ge=1, le=3600)] = 20
+    """Seconds between two looks at funding, prices and accounts."""
     hedge: HedgeSpec = HedgeSpec()
 
     @model_validator(mode="after")

@@ -93,6 +93,8 @@ class ArbState:
     in_flight: InFlight | None = None
     #: How many trades were begun: the next one's number.
     trades: int = 0
+    #: How many orders were made.
+    generation: int = 0
     #: When the last trade ended: what was told of accounts before says nothing of them now.
     ended_at: datetime | None = None
     #: Why somebody wants the pair closed, whatever it earns; empty: nobody does.

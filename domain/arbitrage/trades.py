@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 
+from domain.arbitrage.events import Moved, TradeEnded
 from domain.arbitrage.funding import Direction
 from domain.arbitrage.legs import Leg
 from domain.arbitrage.pair import Kind, PairTrade
@@ -90,8 +91,14 @@ def trade(state: ArbState, wish: Wish) -> PairTrade:
         timedelta(seconds=state.spec.lead_for),
         basis=_basis(state, lead),
         parallel=wish.forced,
+        generation=state.generation,
         halted=state.halted,
     )
+
+
+def leg_tag(identity: str, number: int) -> str:
+    """Return what stands in the ids of all orders of a leg."""
+    return run_tag(f"{identity}/leg {number}")
 
 
 def _leg(state: ArbState, number: int, wish: Wish) -> Leg:
@@ -99,6 +106,7 @@ def _leg(state: ArbState, number: int, wish: Wish) -> Leg:
     return Leg(
         number,
         state.spec.legs[number - 1].account,
+        leg_tag(state.identity, number),
         instrument,
         wish.lots[number - 1],
         held=leg.base,
@@ -140,3 +148,14 @@ def middle(state: ArbState, number: int) -> Decimal | None:
         return None
     ticks = EXACT.divide(Decimal(quote.bid.ticks + quote.ask.ticks), Decimal(2))
     return EXACT.multiply(ticks, tick)
+
+
+def outcome_of(trade: PairTrade) -> TradeEnded:
+    """Return what a finished trade did."""
+    moved = _moved(trade.leg(1)), _moved(trade.leg(2))
+    return TradeEnded(trade.tag, moved, trade.now, trade.generation, trade.gave_up)
+
+
+def _moved(leg: Leg) -> Moved:
+    quote = EXACT.minus(leg.instrument.notional_of(leg.value))
+    return Moved(leg.number, leg.base, quote)

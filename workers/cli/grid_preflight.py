@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from activities.preflight import Planned, Preflight
+from activities.preflight import planned_grid, Preflight
 from domain.grid.config import bind
 from domain.grid.spec import GridSpec
 from domain.risk.checks import Check, Outcome
@@ -53,7 +53,7 @@ async def _checks(settings: Settings, spec: GridSpec) -> tuple[Check, ...]:
     account, rules = spec.account, settings.risk.preflight
     async with reach.ledger(settings) as ledger, reach.venue(settings, account) as venue:
         config = bind(spec, await venue.instrument(spec.symbol))
-        report = await Preflight(account, venue, ledger, rules).report(Planned("", config))
+        report = await Preflight(account, venue, ledger, rules).report(planned_grid("", config))
         return report.checks
 
 

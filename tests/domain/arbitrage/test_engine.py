@@ -89,7 +89,7 @@ class Run:
             base = D(share) * leg.target * leg.instrument.lot_size
             moved.append(Moved(number, base, -base * 50_000))
         ended = at or self.state.now + SECOND
-        return self.tell(TradeEnded(trade.tag, (moved[0], moved[1]), ended, gave_up))
+        return self.tell(TradeEnded(trade.tag, (moved[0], moved[1]), ended, 2, gave_up))
 
     def held(self) -> "Run":
         """Be a pair that was entered."""
@@ -199,7 +199,7 @@ def test_a2_every_trade_has_a_tag_of_its_own() -> None:
 def test_an_end_that_is_told_twice_counts_once() -> None:
     run = Run().held()
     assert run.state.leg(1).base == D("0.099")
-    again = TradeEnded(run.last.tag, (Moved(1, BASE, ZERO), Moved(2, BASE, ZERO)), run.state.now)
+    again = TradeEnded(run.last.tag, (Moved(1, BASE, ZERO), Moved(2, BASE, ZERO)), run.state.now, 2)
     assert run.tell(again).state.leg(1).base == D("0.099")
 
 
@@ -225,7 +225,7 @@ def test_d8_an_exit_is_for_what_is_held_and_only_reduces() -> None:
 def test_d8_an_empty_leg_is_not_closed_by_opening_it() -> None:
     run = Run().market()
     trade = run.last
-    run.tell(TradeEnded(trade.tag, (Moved(1, BASE, D("-5000")), Moved(2, ZERO, ZERO)), T0))
+    run.tell(TradeEnded(trade.tag, (Moved(1, BASE, D("-5000")), Moved(2, ZERO, ZERO)), T0, 2))
     left = run.last
     assert (left.kind, left.leg(1).target, left.leg(2).target) == (Kind.EXIT, -100, 0)
 
@@ -301,7 +301,7 @@ def test_a_good_basis_in_between_starts_the_count_anew() -> None:
 
 def test_legs_that_drifted_apart_are_trimmed_where_there_is_too_much() -> None:
     run = Run(drift="0.02").market()
-    run.tell(TradeEnded(run.last.tag, (Moved(1, D("0.1"), ZERO), Moved(2, D("-0.09"), ZERO)), T0))
+    run.tell(TradeEnded(run.last.tag, (Moved(1, D("0.1"), ZERO), Moved(2, D("-0.09"), ZERO)), T0, 2))
     trimmed = run.last
     assert [trimmed.leg(number).target for number in (1, 2)] == [-10, 0]
     assert trimmed.lead.number == 1

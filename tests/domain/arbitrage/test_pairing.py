@@ -27,6 +27,7 @@ from domain.grid.events import (
     TimePassed,
 )
 from domain.money import Instrument, MarketKind, Price, Quantity
+from domain.order_ids import run_tag
 from domain.orders import OrderReport, OrderStatus, Refusal, RefusalReason, Side, Unknown
 from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules
@@ -42,6 +43,7 @@ PERPETUAL = Instrument(
     "BTC/USDT:USDT", MarketKind.PERPETUAL, "BTC", "USDT", Decimal("0.1"), Decimal("0.002"),
     Quantity(1), Decimal(5), Decimal("0.0002"), Decimal("0.0005"),
 )  # fmt: skip
+TAGS = run_tag("leg 1"), run_tag("leg 2")
 FUNDS = {"arb": {"USDT": Decimal(1_000_000), "BTC": Decimal(10)}}
 TICKS = {1: 100, 2: 10}  # a whole dollar, by leg
 
@@ -176,10 +178,10 @@ class Play:
 def enter(lots: int = 100, **options: object) -> PairTrade:
     """Buy 0.1 BTC on spot, and sell as much of the perpetual; a lot there is two here."""
     made = PairTrade(
-        tag="pairtest",
+        tag="a trade",
         kind=Kind.ENTER,
-        lead=Leg(1, "spot", SPOT, lots),
-        follow=Leg(2, "perp", PERPETUAL, -lots // 2),
+        lead=Leg(1, "spot", TAGS[0], SPOT, lots),
+        follow=Leg(2, "perp", TAGS[1], PERPETUAL, -lots // 2),
         spec=HedgeSpec(),
         begun_at=BEGIN,
         now=BEGIN,
@@ -289,10 +291,10 @@ def play_of_entry() -> tuple[int, int]:
 def leave(held: tuple[int, int], **options: object) -> PairTrade:
     """Give back what both legs hold; the exchange of the perpetual is short already."""
     made = PairTrade(
-        tag="pairtest",
+        tag="a trade",
         kind=Kind.EXIT,
-        lead=Leg(1, "spot", SPOT, -held[0], closing=True, held=held[0] * SPOT.lot_size),
-        follow=Leg(2, "perp", PERPETUAL, -held[1], held=held[1] * PERPETUAL.lot_size),
+        lead=Leg(1, "spot", TAGS[0], SPOT, -held[0], closing=True, held=held[0] * SPOT.lot_size),
+        follow=Leg(2, "perp", TAGS[1], PERPETUAL, -held[1], held=held[1] * PERPETUAL.lot_size),
         spec=HedgeSpec(),
         begun_at=BEGIN,
         now=BEGIN,
@@ -456,7 +458,7 @@ def test_limits_of_the_rungs() -> None:
 
 def test_legs_that_trade_the_same_way_are_no_pair() -> None:
     with pytest.raises(InvalidValueError, match="against each other"):
-        enter(follow=Leg(2, "perp", PERPETUAL, 50))
+        enter(follow=Leg(2, "perp", TAGS[1], PERPETUAL, 50))
 
 
 def test_look_ups_and_cancels_of_unknown_orders_are_asked_again() -> None:

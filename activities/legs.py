@@ -1,0 +1,349 @@
+"""The leg desk: what a pair asks of one account, for both runners.
+
+A leg is a run of its own in the ledger: its orders carry its tag, its fills, fees and funding are
+its books, its breaker and its reservation are like those of a grid. What the venue answers, or does
+not, becomes an event: a pair is asked for its next step either way, or a venue that is down would
+keep the other leg from being undone.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from activities.account import AccountDesk
+from activities.clock import utc_now
+from activities.messages import Accepted, Books
+from activities.orders import OrderDesk
+from activities.pair_messages import (
+    PAIR_LEG,
+    LegBooks,
+    LegKey,
+    LegLookInput,
+    LegOpened,
+    LegTurnInput,
+    OpenLegInput,
+    PairToldInput,
+)
+from activities.preflight import Planned
+from activities.risk import RiskDesk
+from activities.store.ledger import Ledger
+from activities.store.records import AuditEntry, Run
+from domain.accounting import RunAccount, VenueView
+from domain.arbitrage.events import ArbEvent, BooksTold, FundingPaid, FundingTold, HealthTold
+from domain.arbitrage.events import PositionTold
+from domain.arbitrage.funding import LegFunding, spot
+from domain.arbitrage.pair_events import LegTold, OrderAction, PairEvent, QuoteSeen
+from domain.conditions import FundingVenue, HealthVenue, QuoteVenue
+from domain.errors import InvalidValueError, StoreError, TradingError, VenueError
+from domain.grid.events import (
+    Cancel,
+    GridEvent,
+    LookUp,
+    OutcomeUnknown,
+    Place,
+    Refused,
+    Reported,
+    RiskChanged,
+)
+from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, add
+from domain.orders import Refusal, RefusalReason
+from domain.ports import Venue
+from domain.risk.limits import Asker, worst
+from domain.orders import Side
+
+#: How far back the settlement before the next one is looked for: no venue's interval is longer.
+_SETTLED_WITHIN: Final = timedelta(hours=24)
+_log: Final = logging.getLogger(__name__)
+
+
+class LegDesk:
+    """The legs of pairs that are held on one account."""
+
+    def __init__(
+        self,
+        account: str,
+        venue: Venue,
+        ledger: Ledger,
+        orders: OrderDesk,
+        books: AccountDesk,
+        risk: RiskDesk,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._account = account
+        self._venue = venue
+        self._ledger = ledger
+        self._orders = orders
+        self._books = books
+        self._risk = risk
+        self._clock = clock
+        self._instruments: dict[str, Instrument] = {}
+        #: The time between two settlements, by symbol and the next of them: it is asked for once.
+        self._intervals: dict[tuple[str, datetime], timedelta] = {}
+
+    # --- begin and end -----------------------------------------------------------------------
+
+    async def open(self, asked: OpenLegInput) -> LegOpened:
+        """Open the books of a leg; safe to repeat, the first time counts.
+
+        Raises InvalidValueError if the venue does not know the symbol or cannot tell what a pair
+        needs, the name was used before, or there is no room within the limits; PreflightError if
+        what the leg needs is not in order.
+        """
+        leg = asked.leg
+        known = await self._ledger.run(leg.run_id)
+        if known is not None and known.tag == leg.tag:
+            return LegOpened(known.instrument, known.venue)
+        if known is not None:
+            raise InvalidValueError(
+                f"the name {leg.pair!r} was used by a run that began {known.opened_at:%F %T} UTC; "
+                "choose another name"
+            )
+        instrument = await self._venue.instrument(leg.symbol)
+        self._require_word_of(instrument)
+        found = await self._books.look_before(self._planned(asked, instrument), asked.accepted)
+        opening = VenueView.of(instrument, found.seen.balances, found.seen.positions)
+        worst_case = worst(
+            Asker(leg.run_id, leg.account, leg.symbol, instrument.quote, found.leverage),
+            [(Side.BUY, asked.spec.amount)],
+            held=ZERO,
+            exits=1,
+        )
+        full = await self._risk.admit(worst_case)
+        if full is not None:
+            raise InvalidValueError(full)
+        await self._ledger.open_run(
+            Run(
+                leg.run_id,
+                leg.tag,
+                PAIR_LEG,
+                leg.account,
+                self._venue.name,
+                leg.symbol,
+                asked.spec.model_dump(mode="json"),
+                instrument,
+                self._clock(),
+                opening,
+            )
+        )
+        return LegOpened(instrument, self._venue.name)
+
+    def _require_word_of(self, instrument: Instrument) -> None:
+        needed: list[tuple[type, str]] = [(QuoteVenue, "the best prices of a market")]
+        if instrument.kind is MarketKind.PERPETUAL:
+            needed.append((FundingVenue, "funding rates"))
+        for port, what in needed:
+            if not isinstance(self._venue, port):
+                raise InvalidValueError(
+                    f"account {self._account}: its venue {self._venue.name} does not tell {what}, "
+                    "so no pair can be held there"
+                )
+
+    def _planned(self, asked: OpenLegInput, instrument: Instrument) -> Planned:
+        """Return what the preflight is of: the amount in quote; a spot leg may have to be sold."""
+        needs = {instrument.quote: asked.spec.amount}
+        return Planned(asked.leg.run_id, instrument, lambda _: needs)
+
+    async def close(self, leg: LegKey) -> LegBooks | None:
+        """Close the books of a leg, checked one last time; None if they were never opened.
+
+        Safe to repeat. Raises a VenueError or a StoreError; it is to be repeated then.
+        """
+        books = await self._books.finish(leg.run_id, leg.symbol)
+        return await self._of(leg, books)
+
+    async def abandon(self, leg: LegKey) -> None:
+        """Close the books of a leg whose pair did not begin."""
+        await self.close(leg)
+
+    async def _of(self, leg: LegKey, books: Books | None) -> LegBooks | None:
+        if await self._ledger.run(leg.run_id) is None:
+            return None
+        account = await self._ledger.account_of_run(leg.run_id)
+        residual = books.residual if books else None
+        return LegBooks(account.base, _cash(account), account.fees, account.funding, residual)
+
+    async def instrument(self, leg: LegKey) -> Instrument:
+        """Return the instrument of a leg as it was at its start."""
+        known = self._instruments.get(leg.tag)
+        if known is None:
+            known = await self._books.instrument(leg.run_id, leg.symbol)
+            self._instruments[leg.tag] = known
+        return known
+
+    # --- while a pair is watched -------------------------------------------------------------
+
+    async def look(self, asked: LegLookInput) -> list[ArbEvent]:
+        """Return what is known of a leg now. What the venue does not tell is left out.
+
+        Raises a StoreError if the ledger cannot be asked.
+        """
+        leg, at = asked.leg, self._clock()
+        events: list[ArbEvent] = [await self._standing(leg, at)]
+        instrument = await self.instrument(leg)
+        async with _left_out(leg):
+            events += await self._books_of(asked, at)
+        async with _left_out(leg):
+            events += await self._health(leg, at)
+        async with _left_out(leg):
+            events.append(await self._funding(leg, instrument, at))
+        async with _left_out(leg):
+            events.append(await self._quote(leg))
+        return events
+
+    async def _standing(self, leg: LegKey, at: datetime) -> RiskChanged:
+        """Return whether risk lets a pair open anything; what is not known halts (decision D9)."""
+        try:
+            stands = (await self._risk.standings(leg.account, [leg.run_id]))[leg.run_id]
+        except StoreError as error:
+            return RiskChanged(True, at, f"the state of risk is not known: {error}")  # noqa: FBT003
+        return RiskChanged(stands.halted, at, stands.why)
+
+    async def _books_of(self, asked: LegLookInput, at: datetime) -> Sequence[ArbEvent]:
+        """Take in what the venue tells, and compare; what rests and nobody waits for is canceled."""
+        leg = asked.leg
+        seen = await self._books.resync(leg.run_id, leg.symbol, leg.tag)
+        working = [order for order in seen.orders if order.status.working]
+        if working and asked.trade is None:
+            strays = [Cancel(leg.symbol, each.client_id, each.order_id) for each in working]
+            _log.warning("%s: %d orders rest and no trade is in flight", leg.run_id, len(strays))
+            await self._orders.submit(await self.instrument(leg), strays)
+        account = await self._ledger.account_of_run(leg.run_id)
+        events: list[ArbEvent] = [FundingPaid(leg.number, account.funding, at)]
+        if not working and await self._is_complete(leg):
+            events.append(BooksTold(leg.number, account.base, _cash(account), at))
+        return events
+
+    async def _is_complete(self, leg: LegKey) -> bool:
+        """Return whether the fills of all orders are recorded; a venue's list of them may lag."""
+        untold = 0
+        for order in await self._ledger.orders_of_run(leg.run_id):
+            if not order.settled:
+                return False
+            untold += order.filled.lots
+        fills = await self._ledger.fills_of_run(leg.run_id)
+        return untold == sum(fill.quantity.lots for fill in fills)
+
+    async def _health(self, leg: LegKey, at: datetime) -> Sequence[ArbEvent]:
+        events: list[ArbEvent] = [
+            PositionTold(leg.number, position, at)
+            for position in await self._venue.positions(leg.symbol)
+            if position.symbol == leg.symbol
+        ]
+        if isinstance(self._venue, HealthVenue):
+            health = await self._venue.health()
+            if health is not None:
+                events.append(HealthTold(leg.number, health, at))
+        return events
+
+    async def _funding(self, leg: LegKey, instrument: Instrument, at: datetime) -> FundingTold:
+        """Return the rate that is due next, with the interval that the last settlement tells."""
+        if instrument.kind is MarketKind.SPOT:
+            return FundingTold(leg.number, spot(at))
+        venue = self._venue
+        assert isinstance(venue, FundingVenue)  # noqa: S101 - asked when the leg was opened
+        due = await venue.funding_rate(leg.symbol)
+        interval = await self._interval(venue, leg.symbol, due.at)
+        ahead = await self._ahead()
+        told = LegFunding(due.rate, at, interval, due.at - ahead)
+        return FundingTold(leg.number, told)
+
+    async def _interval(self, venue: FundingVenue, symbol: str, due: datetime) -> timedelta:
+        known = self._intervals.get((symbol, due))
+        if known is not None:
+            return known
+        settled = await venue.funding_rates(symbol, due - _SETTLED_WITHIN)
+        before = [rate.at for rate in settled if rate.at < due]
+        if not before:
+            raise InvalidValueError(
+                f"{symbol} at {venue.name}: no settlement of the last day is told, so the interval "
+                "of its funding is not known"
+            )
+        self._intervals = {(symbol, due): due - max(before)}
+        return due - max(before)
+
+    async def _ahead(self) -> timedelta:
+        """Return how far the time of the venue's market is ahead of ours: on paper it is another."""
+        reading = await self._venue.clock()
+        return timedelta() if reading.market_time is None else reading.market_time - self._clock()
+
+    async def _quote(self, leg: LegKey) -> QuoteSeen:
+        venue = self._venue
+        assert isinstance(venue, QuoteVenue)  # noqa: S101 - asked when the leg was opened
+        best = await venue.quote(leg.symbol)
+        return QuoteSeen(leg.number, best.bid, best.ask, self._clock())
+
+    # --- while a trade is in flight ----------------------------------------------------------
+
+    async def turn(self, asked: LegTurnInput) -> list[PairEvent]:
+        """Carry out what a trade wants of a leg, and return what came of it, and its prices.
+
+        Safe to repeat: orders have their ids by now, and are looked up before they are sent again.
+        """
+        leg = asked.leg
+        actions = asked.actions or _look_at(leg, asked.live)
+        events: list[PairEvent] = [LegTold(leg.number, e) for e in await self._do(leg, actions)]
+        events.append(await self._standing(leg, self._clock()))
+        async with _left_out(leg):
+            events.append(await self._quote(leg))
+        return events
+
+    async def _do(
+        self, leg: LegKey, actions: Sequence[OrderAction]
+    ) -> list[Reported | Refused | OutcomeUnknown]:
+        if not actions:
+            return []
+        try:
+            done = await self._orders.submit(await self.instrument(leg), actions)
+        except (VenueError, StoreError) as error:  # nothing was placed
+            _log.warning("%s: %s", leg.run_id, error)
+            return [
+                Refused(Refusal(each.request.client_id, RefusalReason.OTHER, str(error)))
+                for each in actions
+                if isinstance(each, Place)
+            ]
+        return [each for each in done if isinstance(each, Reported | Refused | OutcomeUnknown)]
+
+    # --- what people hear --------------------------------------------------------------------
+
+    async def tell(self, asked: PairToldInput) -> None:
+        """Tell people, and put what the pair did into the audit log. Raises a StoreError."""
+        await self._risk.alerts.of_engine(asked.leg.pair, asked.alerts)
+        if asked.did:
+            entry = AuditEntry(
+                self._clock(),
+                asked.who or "engine",
+                "run",
+                asked.did,
+                asked.leg.pair,
+                None,
+                asked.after,
+                asked.why,
+            )
+            await self._ledger.audit(entry)
+
+
+def _look_at(leg: LegKey, live: str | None) -> Sequence[OrderAction]:
+    return () if live is None else (LookUp(leg.symbol, live),)
+
+
+def _cash(account: RunAccount) -> Decimal:
+    """Return the signed quote that the trades brought, before fees.
+
+    What was realized and what is open at any price, less what is held at that price: it is the same
+    at each, so one tick will do.
+    """
+    tick = Price(1)
+    worth = EXACT.multiply(account.base, account.instrument.price_of(tick))
+    return EXACT.subtract(add(account.grid_profit, account.floating(tick)), worth)
+
+
+@asynccontextmanager
+async def _left_out(leg: LegKey) -> AsyncIterator[None]:
+    """Go on without what a venue does not tell: it is not known then, and never nothing."""
+    try:
+        yield
+    except (VenueError, InvalidValueError) as error:
+        _log.warning("%s: %s", leg.run_id, error)
