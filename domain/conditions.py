@@ -107,7 +107,23 @@ class BatchVenue(Protocol):
         ...
 
 
-class FullVenue(Venue, BatchVenue, Protocol):
+@runtime_checkable
+class FundingVenue(Protocol):
+    """A venue that tells what perpetuals pay.
+
+    A rate that is not known is an error, never 0; so is the question for a market of spot.
+    """
+
+    async def funding_rate(self, symbol: str) -> FundingRate:
+        """Return the funding that is due next."""
+        ...
+
+    async def funding_rates(self, symbol: str, since: datetime) -> Sequence[FundingRate]:
+        """Return the settled funding rates at or after *since*, oldest first."""
+        ...
+
+
+class FullVenue(Venue, BatchVenue, FundingVenue, Protocol):
     """A venue with all that it can do besides the core's needs."""
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
@@ -128,14 +144,6 @@ class FullVenue(Venue, BatchVenue, Protocol):
 
     async def day_statistics(self) -> Sequence[DayStatistics]:
         """Return the last 24 hours of every market of this kind, in one call."""
-        ...
-
-    async def funding_rate(self, symbol: str) -> FundingRate:
-        """Return the funding that is due next."""
-        ...
-
-    async def funding_rates(self, symbol: str, since: datetime) -> Sequence[FundingRate]:
-        """Return the settled funding rates at or after *since*, oldest first."""
         ...
 
     def account_news(

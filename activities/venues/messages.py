@@ -26,6 +26,7 @@ from activities.venues.wire import (
     value_in,
     value_out,
 )
+from domain.conditions import FundingRate
 from domain.errors import InvalidValueError
 from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate, Terms
 from domain.money import NOTHING, Instrument, Quantity, Rounding
@@ -263,6 +264,26 @@ def payment_in(payment: resources_pb2.FundingPayment) -> FundingPayment:
         payment.symbol,
         decimal_in(payment, "amount"),
         from_time(payment, "paid_at"),
+    )
+
+
+def funding_rate_out(rate: FundingRate) -> resources_pb2.FundingRate:
+    """Return a funding rate."""
+    return resources_pb2.FundingRate(
+        symbol=rate.symbol,
+        rate=to_decimal(rate.rate),
+        at=to_time(rate.at),
+        mark=None if rate.mark is None else to_decimal(rate.mark),
+    )
+
+
+def funding_rate_in(rate: resources_pb2.FundingRate) -> FundingRate:
+    """Return a funding rate; one without its number is unreadable, not 0."""
+    return FundingRate(
+        rate.symbol,
+        decimal_in(rate, "rate"),
+        from_time(rate, "at"),
+        decimal_in(rate, "mark") if rate.HasField("mark") else None,
     )
 
 

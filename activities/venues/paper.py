@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from domain.conditions import FundingRate
 from domain.errors import InvalidValueError, VenueUnavailableError
 from domain.market import (
     AccountView,
@@ -154,6 +155,21 @@ class PaperVenue:
         """Return the newest *limit* candles, oldest first; only the last may be unclosed."""
         return self._exchange.candles(symbol, interval, limit)
 
+    async def funding_rate(self, symbol: str) -> FundingRate:
+        """Return the funding that is due next; VenueUnavailableError if none is announced."""
+        await self._require_perpetual(symbol)
+        announced = self._exchange.next_funding(symbol)
+        if announced is None:
+            raise VenueUnavailableError(
+                f"{symbol} has no funding announced: what is due is unknown"
+            )
+        return announced
+
+    async def funding_rates(self, symbol: str, since: datetime) -> Sequence[FundingRate]:
+        """Return the settled funding rates at or after *since*, oldest first."""
+        await self._require_perpetual(symbol)
+        return [rate for rate in self._exchange.funding_rates(symbol) if rate.at >= since]
+
     @asynccontextmanager
     async def reports(self) -> AsyncIterator[AsyncIterator[OrderReport]]:
         """Stream the account's order reports, complete and in order."""
@@ -178,6 +194,10 @@ class PaperVenue:
         sent = newest[-1] if newest else None
         async with aclosing(self._candles(symbol, interval, sent)) as candles:
             yield candles
+
+    async def _require_perpetual(self, symbol: str) -> None:
+        if (await self.instrument(symbol)).kind is MarketKind.SPOT:
+            raise InvalidValueError(f"{symbol} is spot: there is no funding")
 
     async def _reports(self, sequence: int) -> AsyncGenerator[OrderReport, None]:
         with self._market.changes() as changed:

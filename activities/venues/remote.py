@@ -4,14 +4,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from activities.venues import messages
 from activities.venues.calls import Calls
 from activities.venues.statuses import NotFoundError
 from activities.venues.streams import Latest, Reports, Subscription
 from activities.venues.wire import from_time, to_span, to_time
-from domain.errors import NotSentError, RateLimitedError, VenueError
+from domain.conditions import FundingRate
+from domain.errors import NotSentError, RateLimitedError, VenueError, VenueUnavailableError
 from domain.market import (
     AccountView,
     Balance,
@@ -25,6 +26,9 @@ from domain.market import (
 from domain.money import Instrument, MarketKind
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 from opensqt.market_maker.v1 import events_pb2, exchange_pb2, resources_pb2
+
+#: Nothing is settled at or after it: who asks since then asks for what is announced only.
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class RemoteVenue:
@@ -216,6 +220,23 @@ class RemoteVenue:
             lambda answer: [messages.candle_in(instrument, candle) for candle in answer.candles],
         )
 
+    async def funding_rate(self, symbol: str) -> FundingRate:
+        """Return the funding that is due next; VenueUnavailableError if none is announced."""
+        announced = await self._calls.ask("GetFundingRates", _since(symbol, _NEVER), _announced)
+        if announced is None:
+            raise VenueUnavailableError(
+                f"{symbol} has no funding announced: what is due is unknown"
+            )
+        return announced
+
+    async def funding_rates(self, symbol: str, since: datetime) -> Sequence[FundingRate]:
+        """Return the settled funding rates at or after *since*, oldest first."""
+        return await self._calls.ask(
+            "GetFundingRates",
+            _since(symbol, since),
+            lambda answer: [messages.funding_rate_in(rate) for rate in answer.settled],
+        )
+
     def reports(self, after: int | None = None) -> Reports:
         """Stream the account's order reports, complete and in order.
 
@@ -286,6 +307,10 @@ def _since(symbol: str, since: datetime) -> exchange_pb2.SinceRequest:
 
 def _orders(instrument: Instrument, orders: Sequence[resources_pb2.Order]) -> list[OrderReport]:
     return [messages.order_in(instrument, order) for order in orders]
+
+
+def _announced(rates: exchange_pb2.FundingRates) -> FundingRate | None:
+    return messages.funding_rate_in(rates.announced) if rates.HasField("announced") else None
 
 
 def _view(instrument: Instrument, view: exchange_pb2.AccountView) -> AccountView:

@@ -24,6 +24,7 @@ from domain.errors import (
     TradingError,
     VenueUnavailableError,
 )
+from domain.money import MarketKind
 from domain.orders import OrderReport, Refusal
 from opensqt.market_maker.v1 import exchange_pb2, exchange_pb2_grpc, resources_pb2
 from workers.exchange import subscriptions
@@ -250,6 +251,19 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
         bars = self.host.exchange.candles(request.symbol, interval, request.limit)
         return exchange_pb2.CandleList(
             candles=[messages.candle_out(instrument, bar) for bar in bars]
+        )
+
+    @answered
+    def GetFundingRates(self, request: Any, context: Any) -> exchange_pb2.FundingRates:
+        since = from_time(request, "since")
+        if self.host.instrument(request.symbol).kind is MarketKind.SPOT:
+            raise InvalidValueError(f"{request.symbol} is spot: there is no funding")
+        self.host.require_market()  # else a rate that was missed would look like none
+        settled = self.host.exchange.funding_rates(request.symbol)
+        announced = self.host.exchange.next_funding(request.symbol)
+        return exchange_pb2.FundingRates(
+            settled=[messages.funding_rate_out(rate) for rate in settled if rate.at >= since],
+            announced=None if announced is None else messages.funding_rate_out(announced),
         )
 
     # ---- streams

@@ -8,41 +8,16 @@ from typing import Any
 import grpc
 import pytest
 
-from activities.venues.paper import PaperMarket, PaperVenue
 from activities.venues.remote import RemoteVenue
-from domain.simulation.exchange import SimulatedExchange
-from domain.simulation.rules import ExchangeRules
 from opensqt.market_maker.v1 import exchange_pb2_grpc, paper_pb2_grpc
-from tests.activities.venues.market import (
-    BALANCES,
-    EVENTS,
-    PERPETUAL,
-    SPOT,
-    START,
-    Bench,
-    served,
-)
+from tests.activities.venues.market import ADAPTERS, Bench, opened, served
 from workers.exchange.server import Running
 
 
-@pytest.fixture(params=["paper", "remote"])
+@pytest.fixture(params=ADAPTERS)
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    if request.param == "paper":
-        rules = ExchangeRules((PERPETUAL, SPOT), {"alice": BALANCES})
-        market = PaperMarket(SimulatedExchange(rules, START))
-        tape = iter(EVENTS)
-
-        def advance(count: int) -> None:
-            for _ in range(count):
-                market.on(next(tape))
-
-        yield Bench(PaperVenue(market, "alice"), advance)
-        return
-    async with (
-        served(tmp_path) as exchange,
-        RemoteVenue(exchange.address, "alice") as venue,
-    ):
-        yield Bench(venue, exchange.host.advance)
+    async with opened(request.param, tmp_path) as bench:
+        yield bench
 
 
 @pytest.fixture

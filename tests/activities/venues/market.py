@@ -1,19 +1,25 @@
 """A market of the test's own events, and an exchange served on it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+from activities.venues.paper import PaperMarket, PaperVenue
+from activities.venues.remote import RemoteVenue
+from domain.conditions import FundingVenue
 from domain.money import Instrument, MarketKind, Price, Quantity
 from domain.ports import Snapshots, Venue
+from domain.simulation.exchange import SimulatedExchange
+from domain.simulation.rules import ExchangeRules
 from domain.simulation.tape import FundingDue, MarketEvent, TradePrinted
 from workers.exchange.server import Running, running
 from workers.exchange.settings import ExchangeSettings
 
+ADAPTERS = ("paper", "remote")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(1)}
 PERPETUAL = Instrument(
@@ -73,7 +79,7 @@ EVENTS: Sequence[MarketEvent] = (
 )
 
 
-class VenueWithSnapshots(Venue, Snapshots, Protocol):
+class Adapter(Venue, Snapshots, FundingVenue, Protocol):
     """What both adapters are."""
 
 
@@ -81,7 +87,7 @@ class VenueWithSnapshots(Venue, Snapshots, Protocol):
 class Bench:
     """A venue and the hand that moves its market."""
 
-    venue: VenueWithSnapshots
+    venue: Adapter
     advance: Callable[[int], Any]
 
 
@@ -91,3 +97,26 @@ def served(
     """Run an exchange that moves only when told to."""
     written: dict[str, Any] = {"listen": "127.0.0.1:0", "speed": Decimal(0), "balances": BALANCES}
     return running(ExchangeSettings(data=data, **{**written, **changes}), Scripted(events))
+
+
+@asynccontextmanager
+async def opened(
+    adapter: str, data: Path, events: Sequence[MarketEvent] = EVENTS
+) -> AsyncIterator[Bench]:
+    """Yield the account alice at a market of *events*: "paper" in this process, or "remote"."""
+    if adapter == "remote":
+        async with (
+            served(data, events) as exchange,
+            RemoteVenue(exchange.address, "alice") as venue,
+        ):
+            yield Bench(venue, exchange.host.advance)
+        return
+    rules = ExchangeRules((PERPETUAL, SPOT), {"alice": BALANCES})
+    market = PaperMarket(SimulatedExchange(rules, START))
+    tape = iter(events)
+
+    def advance(count: int) -> None:
+        for _ in range(count):
+            market.on(next(tape))
+
+    yield Bench(PaperVenue(market, "alice"), advance)

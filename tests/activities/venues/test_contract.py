@@ -74,6 +74,8 @@ async def test_an_unknown_symbol_is_an_error_wherever_it_is_named(bench: Bench) 
         lambda: venue.account_view("DOGE", START),
         lambda: venue.last_price("DOGE"),
         lambda: venue.candles("DOGE", MINUTE, 1),
+        lambda: venue.funding_rate("DOGE"),
+        lambda: venue.funding_rates("DOGE", START),
     ):
         with pytest.raises(InvalidValueError, match="DOGE"):
             await call()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from activities.venues import messages
 from activities.venues.wire import REASON, SIDE, STATUS, from_decimal, to_decimal
+from domain.conditions import FundingRate
 from domain.errors import InvalidValueError
 from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate
 from domain.money import Instrument, MarketKind, Price, Quantity
@@ -139,6 +140,21 @@ def test_market_data_and_money_come_back_the_same(
     assert messages.balance_in(over_the_wire(messages.balance_out(balance))) == balance
     paid = FundingPayment("p1", "BTCUSDT", amount, at)
     assert messages.payment_in(over_the_wire(messages.payment_out(paid))) == paid
+
+
+@given(amounts, times, st.none() | amounts)
+def test_a_funding_rate_comes_back_the_same(
+    rate: Decimal, at: datetime, mark: Decimal | None
+) -> None:
+    told = FundingRate("BTCUSDT", rate, at, mark)
+    assert messages.funding_rate_in(over_the_wire(messages.funding_rate_out(told))) == told
+
+
+def test_a_funding_rate_without_its_number_is_an_error_never_0() -> None:
+    told = messages.funding_rate_out(FundingRate("BTCUSDT", Decimal(0), EPOCH))
+    told.ClearField("rate")
+    with pytest.raises(InvalidValueError, match=r"FundingRate\.rate"):
+        messages.funding_rate_in(over_the_wire(told))
 
 
 def test_an_instrument_comes_back_the_same() -> None:

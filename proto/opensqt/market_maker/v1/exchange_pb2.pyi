@@ -237,6 +237,14 @@ class CandleList(_message.Message):
     candles: _containers.RepeatedCompositeFieldContainer[_resources_pb2.Candle]
     def __init__(self, candles: _Optional[_Iterable[_Union[_resources_pb2.Candle, _Mapping]]] = ...) -> None: ...
 
+class FundingRates(_message.Message):
+    __slots__ = ("settled", "announced")
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCED_FIELD_NUMBER: _ClassVar[int]
+    settled: _containers.RepeatedCompositeFieldContainer[_resources_pb2.FundingRate]
+    announced: _resources_pb2.FundingRate
+    def __init__(self, settled: _Optional[_Iterable[_Union[_resources_pb2.FundingRate, _Mapping]]] = ..., announced: _Optional[_Union[_resources_pb2.FundingRate, _Mapping]] = ...) -> None: ...
+
 class SubscribeOrdersRequest(_message.Message):
     __slots__ = ("after_sequence",)
     AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]

@@ -131,6 +131,11 @@ class ExchangeServiceStub:
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.GetHistoricalKlinesRequest.SerializeToString,
                 response_deserializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.CandleList.FromString,
                 _registered_method=True)
+        self.GetFundingRates = channel.unary_unary(
+                '/opensqt.market_maker.v1.ExchangeService/GetFundingRates',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.SinceRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.FundingRates.FromString,
+                _registered_method=True)
         self.SubscribeOrders = channel.unary_stream(
                 '/opensqt.market_maker.v1.ExchangeService/SubscribeOrders',
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.SubscribeOrdersRequest.SerializeToString,
@@ -273,6 +278,13 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFundingRates(self, request, context):
+        """What a perpetual settled at or after a time, oldest first, and what it announced; spot is a bad value.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SubscribeOrders(self, request, context):
         """Every update of the account, complete and in order.
         """
@@ -398,6 +410,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.GetHistoricalKlines,
                     request_deserializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.GetHistoricalKlinesRequest.FromString,
                     response_serializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.CandleList.SerializeToString,
+            ),
+            'GetFundingRates': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFundingRates,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.SinceRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.FundingRates.SerializeToString,
             ),
             'SubscribeOrders': grpc.unary_stream_rpc_method_handler(
                     servicer.SubscribeOrders,
@@ -933,6 +950,33 @@ class ExchangeService:
             '/opensqt.market_maker.v1.ExchangeService/GetHistoricalKlines',
             opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.GetHistoricalKlinesRequest.SerializeToString,
             opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.CandleList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFundingRates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.ExchangeService/GetFundingRates',
+            opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.SinceRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_exchange__pb2.FundingRates.FromString,
             options,
             channel_credentials,
             insecure,

@@ -166,6 +166,18 @@ class FundingPayment(_message.Message):
     paid_at: _timestamp_pb2.Timestamp
     def __init__(self, payment_id: _Optional[str] = ..., symbol: _Optional[str] = ..., amount: _Optional[_Union[_types_pb2.Decimal, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class FundingRate(_message.Message):
+    __slots__ = ("symbol", "rate", "at", "mark")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    rate: _types_pb2.Decimal
+    at: _timestamp_pb2.Timestamp
+    mark: _types_pb2.Decimal
+    def __init__(self, symbol: _Optional[str] = ..., rate: _Optional[_Union[_types_pb2.Decimal, _Mapping]] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., mark: _Optional[_Union[_types_pb2.Decimal, _Mapping]] = ...) -> None: ...
+
 class Candle(_message.Message):
     __slots__ = ("symbol", "opened_at", "open", "high", "low", "close", "volume", "is_closed")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
