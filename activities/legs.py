@@ -15,7 +15,7 @@ from typing import Final
 
 from activities.account import AccountDesk
 from activities.clock import utc_now
-from activities.messages import Accepted, Books
+from activities.messages import Books
 from activities.orders import OrderDesk
 from activities.pair_messages import (
     PAIR_LEG,
@@ -32,15 +32,20 @@ from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry, Run
 from domain.accounting import RunAccount, VenueView
-from domain.arbitrage.events import ArbEvent, BooksTold, FundingPaid, FundingTold, HealthTold
-from domain.arbitrage.events import PositionTold
+from domain.arbitrage.events import (
+    ArbEvent,
+    BooksTold,
+    FundingPaid,
+    FundingTold,
+    HealthTold,
+    PositionTold,
+)
 from domain.arbitrage.funding import LegFunding, spot
 from domain.arbitrage.pair_events import LegTold, OrderAction, PairEvent, QuoteSeen
 from domain.conditions import FundingVenue, HealthVenue, QuoteVenue
-from domain.errors import InvalidValueError, StoreError, TradingError, VenueError
+from domain.errors import InvalidValueError, StoreError, VenueError
 from domain.grid.events import (
     Cancel,
-    GridEvent,
     LookUp,
     OutcomeUnknown,
     Place,
@@ -49,10 +54,9 @@ from domain.grid.events import (
     RiskChanged,
 )
 from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, add
-from domain.orders import Refusal, RefusalReason
+from domain.orders import Refusal, RefusalReason, Side
 from domain.ports import Venue
 from domain.risk.limits import Asker, worst
-from domain.orders import Side
 
 #: How far back the settlement before the next one is looked for: no venue's interval is longer.
 _SETTLED_WITHIN: Final = timedelta(hours=24)
@@ -62,7 +66,7 @@ _log: Final = logging.getLogger(__name__)
 class LegDesk:
     """The legs of pairs that are held on one account."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - all that it works with
         self,
         account: str,
         venue: Venue,
@@ -202,7 +206,7 @@ class LegDesk:
         return RiskChanged(stands.halted, at, stands.why)
 
     async def _books_of(self, asked: LegLookInput, at: datetime) -> Sequence[ArbEvent]:
-        """Take in what the venue tells, and compare; what rests and nobody waits for is canceled."""
+        """Take in what the venue tells; what rests and nobody waits for is canceled."""
         leg = asked.leg
         seen = await self._books.resync(leg.run_id, leg.symbol, leg.tag)
         working = [order for order in seen.orders if order.status.working]
@@ -258,14 +262,14 @@ class LegDesk:
         before = [rate.at for rate in settled if rate.at < due]
         if not before:
             raise InvalidValueError(
-                f"{symbol} at {venue.name}: no settlement of the last day is told, so the interval "
+                f"{symbol} at {self._venue.name}: no settlement of the last day is told, so the interval "
                 "of its funding is not known"
             )
         self._intervals = {(symbol, due): due - max(before)}
         return due - max(before)
 
     async def _ahead(self) -> timedelta:
-        """Return how far the time of the venue's market is ahead of ours: on paper it is another."""
+        """Return how far the venue's market is ahead of our time: on paper it has its own."""
         reading = await self._venue.clock()
         return timedelta() if reading.market_time is None else reading.market_time - self._clock()
 

@@ -1,14 +1,13 @@
 """What runs of pairs and activities say to each other about one leg."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
+from activities.messages import Accepted
 from domain.arbitrage.pair_events import OrderAction
 from domain.arbitrage.spec import ArbSpec
 from domain.grid.events import Alert
 from domain.money import Instrument
-
-from activities.messages import Accepted
 
 #: What the books of a leg are of, in the ledger.
 PAIR_LEG = "pair leg"
@@ -39,7 +38,7 @@ class OpenLegInput:
 
     leg: LegKey
     spec: ArbSpec
-    accepted: Accepted = Accepted()
+    accepted: Accepted = field(default_factory=Accepted)
 
 
 @dataclass(frozen=True, slots=True)

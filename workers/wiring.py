@@ -58,9 +58,7 @@ class Desks:
 
     def legs(self) -> LegDesk:
         """Return the desk of the legs that pairs hold here; one for each process, too."""
-        return LegDesk(
-            self.account, self.venue, self.ledger, self.orders, self.books, self.risk
-        )
+        return LegDesk(self.account, self.venue, self.ledger, self.orders, self.books, self.risk)
 
 
 def desks(

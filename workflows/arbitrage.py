@@ -31,7 +31,6 @@ from domain.arbitrage.trades import leg_tag
 from domain.arbitrage.view import PairStatus, status
 from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
-from domain.risk.preflight import refuse_unknown_names
 from workflows import names, pair_calls
 from workflows.messages import Command
 from workflows.pair_loop import ended, take
@@ -76,20 +75,21 @@ class ArbitrageRun:
         if self._state is None:
             self._state = await self._begin(start.spec, start.accepted)
         self._show()
-        work = asyncio.create_task(self._loop())
-        while True:
-            try:
-                rolls = await asyncio.shield(work)
-                break
-            except asyncio.CancelledError:
-                self._put(ExitAsked(workflow.now(), "the workflow was canceled", ends=True))
-        if rolls:
+        if await self._uncanceled(asyncio.create_task(self._loop())):
             carried = ArbInput(start.spec, self._pair, self._legs, tuple(self._inbox))
             workflow.continue_as_new(carried)
         self._handled = self._taken  # who asked for something of a pair that is over is told so
         await workflow.wait_condition(workflow.all_handlers_finished)
         books = [await pair_calls.close_leg(leg) for leg in self._legs]
         return PairResult((books[0], books[1]), self._pair.trades)
+
+    async def _uncanceled(self, work: "asyncio.Task[bool]") -> bool:
+        """Return what comes of *work*; a cancel only makes the pair close first."""
+        while True:
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                self._put(ExitAsked(workflow.now(), "the workflow was canceled", ends=True))
 
     async def _begin(self, spec: ArbSpec, accepted: Accepted) -> ArbState:
         """Open the books of both legs, or of none."""
@@ -205,7 +205,7 @@ class ArbitrageRun:
         return await self._commanded("pause", PauseAsked(workflow.now()), command)
 
     @pause.validator
-    def _check_pause(self, _command: Command) -> None:
+    def _check_pause(self, command: Command) -> None:  # noqa: ARG002 - as the update
         self._require("pause", Phase.RUNNING)
 
     @workflow.update
@@ -214,18 +214,18 @@ class ArbitrageRun:
         return await self._commanded("resume", ResumeAsked(workflow.now()), command)
 
     @resume.validator
-    def _check_resume(self, _command: Command) -> None:
+    def _check_resume(self, command: Command) -> None:  # noqa: ARG002 - as the update
         self._require("resume", Phase.PAUSED)
 
-    @workflow.update
-    async def exit(self, command: ExitPair) -> PairStatus:
+    @workflow.update(name="exit")
+    async def leave(self, command: ExitPair) -> PairStatus:
         """Close the pair, and end the run if it is to."""
         asked = ExitAsked(workflow.now(), command.why or "asked", command.ends)
         name = "stop" if command.ends else "exit"
         return await self._commanded(name, asked, Command(command.by, command.why))
 
-    @exit.validator
-    def _check_exit(self, _command: ExitPair) -> None:
+    @leave.validator
+    def _check_exit(self, command: ExitPair) -> None:  # noqa: ARG002 - as the update
         self._require("exit", Phase.RUNNING, Phase.PAUSED)
 
     @workflow.update

@@ -96,7 +96,7 @@ class PairTradeRun:
         asked = LegTurnInput(self._legs[number - 1], tuple(actions), live)
         return await pair_calls.turn_of_leg(asked)
 
-    async def tell(self, alerts: Sequence[Alert]) -> None:
+    async def say(self, alerts: Sequence[Alert]) -> None:
         """Let people hear of *alerts*."""
         await pair_calls.tell_pair(PairToldInput(self._legs[0], tuple(alerts)))
 

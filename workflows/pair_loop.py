@@ -1,4 +1,4 @@
-"""The loops of a pair, the same for both runners: a trade of two legs, and the pair that is watched.
+"""The loops of a pair, the same for both runners: a trade of two legs, and what comes of looks.
 
 The state that intends an order is kept before the order is sent. Between two turns nothing but the
 state is needed, so a trade goes on from it anywhere: an order that it had made is looked up, and
@@ -37,7 +37,7 @@ class TradeHands(Protocol):
         """
         ...
 
-    async def tell(self, alerts: Sequence[Alert]) -> None:
+    async def say(self, alerts: Sequence[Alert]) -> None:
         """Let people hear of *alerts*."""
         ...
 
@@ -87,10 +87,8 @@ async def _turn(
     """Let both venues be asked at once; what they say is told leg by leg, the lead first."""
     alerts = [action for action in actions if isinstance(action, Alert)]
     if alerts:
-        await hands.tell(alerts)
-    turns = [
-        hands.turn(trade, leg.number, _of_leg(actions, leg.number)) for leg in trade.legs
-    ]
+        await hands.say(alerts)
+    turns = [hands.turn(trade, leg.number, _of_leg(actions, leg.number)) for leg in trade.legs]
     return [event for told in await asyncio.gather(*turns) for event in told]
 
 

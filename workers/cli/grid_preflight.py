@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from activities.preflight import planned_grid, Preflight
+from activities.preflight import Preflight, planned_grid
 from domain.grid.config import bind
 from domain.grid.spec import GridSpec
 from domain.risk.checks import Check, Outcome

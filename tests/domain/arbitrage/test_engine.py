@@ -301,7 +301,9 @@ def test_a_good_basis_in_between_starts_the_count_anew() -> None:
 
 def test_legs_that_drifted_apart_are_trimmed_where_there_is_too_much() -> None:
     run = Run(drift="0.02").market()
-    run.tell(TradeEnded(run.last.tag, (Moved(1, D("0.1"), ZERO), Moved(2, D("-0.09"), ZERO)), T0, 2))
+    run.tell(
+        TradeEnded(run.last.tag, (Moved(1, D("0.1"), ZERO), Moved(2, D("-0.09"), ZERO)), T0, 2)
+    )
     trimmed = run.last
     assert [trimmed.leg(number).target for number in (1, 2)] == [-10, 0]
     assert trimmed.lead.number == 1

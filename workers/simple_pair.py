@@ -1,0 +1,311 @@
+"""A pair without Temporal: the loops of the durable runner, its state in a checkpoint.
+
+The state that intends an order, and the trade that it is of, are on disk before the order is sent.
+A process that dies at any instant goes on with both when it is started again: what it had sent is
+looked up, and what is not hedged is worked off first.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from pydantic import TypeAdapter
+
+from activities.clock import utc_now
+from activities.legs import LegDesk
+from activities.messages import Accepted
+from activities.pair_messages import (
+    LegBooks,
+    LegKey,
+    LegLookInput,
+    LegTurnInput,
+    OpenLegInput,
+    PairToldInput,
+)
+from activities.store.checkpoint import CheckpointStore
+from domain.arbitrage.engine import begin, check_change
+from domain.arbitrage.events import (
+    AbortTrade,
+    ArbEvent,
+    ExitAsked,
+    SpecChanged,
+    StartTrade,
+    TradeLost,
+)
+from domain.arbitrage.pair import PairTrade
+from domain.arbitrage.pair_events import AbortAsked, OrderAction, PairEvent
+from domain.arbitrage.spec import ArbSpec
+from domain.arbitrage.state import ArbState, bind
+from domain.arbitrage.trades import leg_tag, outcome_of
+from domain.errors import InvalidValueError, TradingError
+from domain.grid.events import Alert, TimePassed
+from workers.patience import patiently
+from workflows.pair_loop import ended, take, trade_pair
+from workflows.pair_messages import Legs, PairResult
+
+#: The layout of the stored state; another one is refused, not misread.
+STATE_SCHEMA: Final = 1
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PairCheckpoint:
+    """All that a pair needs to go on: what it is about, and the trade under way."""
+
+    state: ArbState
+    legs: Legs
+    trade: PairTrade | None = None
+    why: str = ""
+
+
+_STATE: Final = TypeAdapter(PairCheckpoint)
+
+
+class SimplePair:
+    """One pair that this process runs; made by `open`."""
+
+    def __init__(
+        self,
+        kept: PairCheckpoint,
+        desks: Mapping[str, LegDesk],
+        store: CheckpointStore,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._kept = kept
+        self._desks = desks
+        self._store = store
+        self._clock = clock
+        self._inbox: list[ArbEvent] = []
+        self._asked: list[PairEvent] = []
+        self._news = asyncio.Event()
+        self._leaving = False
+        self._trading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        run_id: str,
+        spec: ArbSpec,
+        desks: Mapping[str, LegDesk],
+        store: CheckpointStore,
+        *,
+        accepted: Accepted | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
+        """Begin the pair, or go on where its last process was, with *spec* if that was changed.
+
+        Raises CorruptCheckpointError if the checkpoint cannot be trusted, InvalidValueError if
+        *spec* does not fit or the pair has ended, PreflightError if what a new pair needs is not in
+        order, or a VenueError or StoreError.
+        """
+        payload = store.load(STATE_SCHEMA)
+        if payload is None:
+            kept = await _begun(run_id, spec, desks, accepted or Accepted(), clock)
+            pair = cls(kept, desks, store, clock)
+            pair._commit(kept)
+            return pair
+        kept = _STATE.validate_json(payload)
+        if ended(kept.state):
+            raise InvalidValueError(f"run {run_id} has ended; choose another --name")
+        pair = cls(kept, desks, store, clock)
+        if spec != kept.state.spec:
+            change = SpecChanged(spec, clock())
+            check_change(kept.state, change)
+            pair.tell(change)
+        return pair
+
+    @property
+    def state(self) -> ArbState:
+        """The state that is committed."""
+        return self._kept.state
+
+    def tell(self, *events: ArbEvent) -> None:
+        """Let *events* be handled after what was told before."""
+        self._inbox.extend(events)
+        self._news.set()
+
+    def stop(self, why: str) -> None:
+        """Close the pair, and end the run when that is done."""
+        self.tell(ExitAsked(self._clock(), why, ends=True))
+
+    def leave(self) -> None:
+        """Stop working on the pair. What it holds, and what it is about, stays as it is."""
+        self._leaving = True
+        self._news.set()
+
+    async def run(self, *others: Callable[[], Coroutine[Any, Any, None]]) -> PairResult | None:
+        """Run until the pair has ended; None if told to leave before. To be called once.
+
+        Raises StoreUnavailableError or CorruptCheckpointError if a state could not be committed;
+        nothing of what it had decided was sent then.
+        """
+        beside = [asyncio.create_task(each()) for each in others]
+        loop = asyncio.create_task(self._loop())
+        try:
+            done, _ = await asyncio.wait([loop, *beside], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            tasks = [loop, *beside, *([self._trading] if self._trading else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._store.flush()
+        return await self._closed() if ended(self.state) else None
+
+    async def _closed(self) -> PairResult:
+        books: list[LegBooks | None] = []
+        for leg in self._kept.legs:
+            desk = self._desk(leg)
+            books.append(await patiently(leg.run_id, lambda d=desk, k=leg: d.close(k)))  # type: ignore[misc]
+        return PairResult((books[0], books[1]), self.state.trades)
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    async def _loop(self) -> None:
+        self._go_on()
+        while not self._leaving and not ended(self.state):
+            await self._take_all()
+            await take(self, self.state, await self._look())
+            await self._take_all()
+            self._store.flush()
+            if ended(self.state) or self._leaving:
+                return
+            await self._wait()
+
+    def _go_on(self) -> None:
+        """Go on with the trade that was in flight; one of which nothing is kept sent nothing."""
+        flight, trade = self.state.in_flight, self._kept.trade
+        if flight is None:
+            return
+        if trade is None or trade.tag != flight.tag:
+            self.tell(TradeLost(flight.tag, self._clock()))
+        elif trade.finished:
+            self.tell(outcome_of(trade))
+        else:
+            self._trade(trade, begins=False)
+
+    async def _take_all(self) -> None:
+        if self._trading is not None and self._trading.done():
+            self._trading.result()
+        while self._inbox:
+            await take(self, self.state, [self._inbox.pop(0)])
+
+    async def _wait(self) -> None:
+        self._news.clear()
+        if self._inbox:
+            return
+        try:
+            async with asyncio.timeout(self.state.spec.look_every):
+                await self._news.wait()
+        except TimeoutError:
+            await take(self, self.state, [TimePassed(self._clock())])
+
+    async def _look(self) -> list[ArbEvent]:
+        flight = self.state.in_flight
+        trade = flight.tag if flight else None
+        asked = [LegLookInput(leg, trade, trade or "") for leg in self._kept.legs]
+        looks = [self._look_at(each) for each in asked]
+        return [event for told in await asyncio.gather(*looks) for event in told]
+
+    async def _look_at(self, asked: LegLookInput) -> list[ArbEvent]:
+        return await patiently(asked.leg.run_id, lambda: self._desk(asked.leg).look(asked))
+
+    def _desk(self, leg: LegKey) -> LegDesk:
+        return self._desks[leg.account]
+
+    def _commit(self, kept: PairCheckpoint) -> None:
+        """Make *kept* what counts, on disk before in memory."""
+        self._store.save(_STATE.dump_json(kept), self._clock(), STATE_SCHEMA)
+        self._kept = kept
+
+    # --- the hands of the loops --------------------------------------------------------------
+
+    async def keep(self, state: ArbState | PairTrade) -> None:
+        """Commit the pair, or its trade."""
+        kept = self._kept
+        if isinstance(state, ArbState):
+            self._commit(PairCheckpoint(state, kept.legs, kept.trade, kept.why))
+        elif state != kept.trade:
+            self._commit(PairCheckpoint(kept.state, kept.legs, state, kept.why))
+
+    async def start(self, action: StartTrade) -> None:
+        """Trade both legs in a task of its own."""
+        kept = self._kept
+        self._commit(PairCheckpoint(kept.state, kept.legs, kept.trade, action.why))
+        self._trade(action.trade, begins=True)
+
+    def _trade(self, trade: PairTrade, *, begins: bool) -> None:
+        self._asked.clear()
+        self._trading = asyncio.create_task(self._to_its_end(trade, begins=begins))
+        self._trading.add_done_callback(lambda _: self._news.set())
+
+    async def _to_its_end(self, trade: PairTrade, *, begins: bool) -> None:
+        done = await trade_pair(self, trade, begins=begins)
+        told = {f"leg {each.leg}": f"{each.base}" for each in outcome_of(done).moved}
+        why = done.gave_up or self._kept.why
+        await self._say(PairToldInput(self._kept.legs[0], (), f"{done.kind} done", why, after=told))
+        self.tell(outcome_of(done))
+
+    async def abort(self, action: AbortTrade) -> None:
+        """Ask the trade in flight to want no more."""
+        self._asked.append(AbortAsked(self._clock(), action.why))
+
+    def news(self) -> Sequence[PairEvent]:
+        """Return what was asked of the trade since the last turn."""
+        news, self._asked = self._asked, []
+        return news
+
+    async def turn(
+        self, trade: PairTrade, number: int, actions: Sequence[OrderAction]
+    ) -> Sequence[PairEvent]:
+        """Have *actions* carried out at the venue of a leg."""
+        self._store.flush()  # there are few, and orders hang on them
+        leg, order = self._kept.legs[number - 1], trade.leg(number).order
+        asked = LegTurnInput(leg, tuple(actions), order.client_id if order else None)
+        return await patiently(leg.run_id, lambda: self._desk(leg).turn(asked))
+
+    async def rest(self, trade: PairTrade, pause: timedelta) -> datetime:  # noqa: ARG002 - as TradeHands
+        """Wait."""
+        await asyncio.sleep(pause.total_seconds())
+        return self._clock()
+
+    async def say(self, alerts: Sequence[Alert]) -> None:
+        """Let people hear of *alerts*."""
+        await self._say(PairToldInput(self._kept.legs[0], tuple(alerts)))
+
+    async def _say(self, told: PairToldInput) -> None:
+        for alert in told.alerts:
+            _log.warning("%s: %s", told.leg.pair, alert.message)
+        await patiently(told.leg.pair, lambda: self._desk(told.leg).tell(told))
+
+
+async def _begun(
+    run_id: str,
+    spec: ArbSpec,
+    desks: Mapping[str, LegDesk],
+    accepted: Accepted,
+    clock: Callable[[], datetime],
+) -> PairCheckpoint:
+    """Open the books of both legs, or of none."""
+    identity = f"{run_id}/{uuid4()}"
+    first, second = (
+        LegKey(run_id, number, leg.account, leg.symbol, leg_tag(identity, number))
+        for number, leg in enumerate(spec.legs, start=1)
+    )
+    opened: list[LegKey] = []
+    try:
+        one = await desks[first.account].open(OpenLegInput(first, spec, accepted))
+        opened.append(first)
+        other = await desks[second.account].open(OpenLegInput(second, spec, accepted))
+        opened.append(second)
+        config = bind(spec, one.instrument, other.instrument)
+    except TradingError:
+        for leg in opened:
+            await desks[leg.account].close(leg)
+        raise
+    return PairCheckpoint(begin(config, identity, clock()), (first, second))
