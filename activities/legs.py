@@ -262,8 +262,8 @@ class LegDesk:
         before = [rate.at for rate in settled if rate.at < due]
         if not before:
             raise InvalidValueError(
-                f"{symbol} at {self._venue.name}: no settlement of the last day is told, so the interval "
-                "of its funding is not known"
+                f"{symbol} at {self._venue.name}: no settlement of the last day is told, so the "
+                "interval of its funding is not known"
             )
         self._intervals = {(symbol, due): due - max(before)}
         return due - max(before)
