@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.money import ZERO, Price, Quantity
-from domain.orders import Fill, OrderReport
+from domain.orders import Fill, OrderReport, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,19 @@ class PriceUpdate:
     at: datetime
     bid: Price | None = None
     ask: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The best prices of a market at one moment."""
+
+    bid: Price
+    ask: Price
+    at: datetime
+
+    def against(self, side: Side) -> Price:
+        """Return the price that an order of *side* meets."""
+        return self.ask if side is Side.BUY else self.bid
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,24 +12,12 @@ from typing import Final
 
 from domain.arbitrage.hedging import Rung
 from domain.grid.slot import CLOSED_RANK, WorkingOrder
-from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, Quantity, add
+from domain.market import Quote as Quote  # noqa: PLC0414 - others know it by this name too
+from domain.money import EXACT, ZERO, Instrument, MarketKind, Quantity, add
 from domain.orders import OrderReport, Side
 
 #: Orders that are over and remembered, in case a fill of one comes late.
 _REMEMBERED: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The best prices of a market at one moment."""
-
-    bid: Price
-    ask: Price
-    at: datetime
-
-    def against(self, side: Side) -> Price:
-        """Return the price that an order of *side* meets."""
-        return self.ask if side is Side.BUY else self.bid
 
 
 @dataclass(frozen=True, slots=True)
