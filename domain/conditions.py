@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from domain.limiter import Rate, Usage
-from domain.market import Balance, Position
+from domain.market import Balance, Position, Quote
 from domain.money import Price
 from domain.orders import OrderReport, OrderRequest, Outcome
 from domain.ports import Venue
@@ -107,7 +107,20 @@ class BatchVenue(Protocol):
         ...
 
 
-class FullVenue(Venue, BatchVenue, Protocol):
+@runtime_checkable
+class QuoteVenue(Protocol):
+    """A venue that tells what a market can be bought and sold at."""
+
+    async def quote(self, symbol: str) -> Quote:
+        """Return the best bid and ask of the book.
+
+        They are as of the venue's time, or of ours at receipt where it tells none. Raises a
+        VenueError if either side is empty: no data is never zero.
+        """
+        ...
+
+
+class FullVenue(Venue, BatchVenue, QuoteVenue, Protocol):
     """A venue with all that it can do besides the core's needs."""
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:

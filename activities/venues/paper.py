@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from activities.venues.quotes import quote_of
 from domain.errors import InvalidValueError, VenueUnavailableError
 from domain.market import (
     AccountView,
@@ -20,6 +21,7 @@ from domain.market import (
     FundingPayment,
     Position,
     PriceUpdate,
+    Quote,
     Terms,
 )
 from domain.money import Instrument, MarketKind
@@ -149,6 +151,11 @@ class PaperVenue:
         if update is None:
             raise VenueUnavailableError(f"{symbol} has no price yet: the market is silent")
         return update
+
+    async def quote(self, symbol: str) -> Quote:
+        """Return the market's best prices; they stand until it moves, so they are as of now."""
+        update = await self.last_price(symbol)
+        return quote_of(symbol, update.bid, update.ask, self._exchange.now)
 
     async def candles(self, symbol: str, interval: timedelta, limit: int) -> Sequence[Candle]:
         """Return the newest *limit* candles, oldest first; only the last may be unclosed."""

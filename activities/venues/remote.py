@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from activities.venues import messages
 from activities.venues.calls import Calls
+from activities.venues.quotes import quote_of
 from activities.venues.statuses import NotFoundError
 from activities.venues.streams import Latest, Reports, Subscription
 from activities.venues.wire import from_time, to_span, to_time
@@ -20,6 +21,7 @@ from domain.market import (
     FundingPayment,
     Position,
     PriceUpdate,
+    Quote,
     Terms,
 )
 from domain.money import Instrument, MarketKind
@@ -203,6 +205,16 @@ class RemoteVenue:
             exchange_pb2.GetLatestPriceRequest(symbol=symbol),
             lambda change: messages.price_update_in(instrument, change),
         )
+
+    async def quote(self, symbol: str) -> Quote:
+        """Return the market's best prices, as of its time.
+
+        A price is dated by its trade, which may be long ago. So the time is asked for, and before
+        the price: a quote may be newer than it says, never older.
+        """
+        at = (await self.clock()).market_time
+        update = await self.last_price(symbol)
+        return quote_of(symbol, update.bid, update.ask, at or update.at)
 
     async def candles(self, symbol: str, interval: timedelta, limit: int) -> Sequence[Candle]:
         """Return the newest *limit* candles, oldest first; only the last may be unclosed."""
