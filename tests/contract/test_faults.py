@@ -106,6 +106,7 @@ async def test_a_question_that_fails_is_never_an_empty_answer(bench: Bench, kind
         ("fills", lambda: venue.fills_since(symbol, START)),
         ("balances", venue.balances),
         ("market", lambda: venue.last_price(symbol)),
+        ("market", lambda: venue.quote(symbol)),
         ("order", lambda: venue.look_up(symbol, A)),
     ):
         bench.fail(f"rest.{operation}", kind)

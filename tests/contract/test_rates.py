@@ -49,6 +49,7 @@ def questions(bench: Bench) -> Sequence[Callable[[], Coroutine[Any, Any, Any]]]:
         lambda: venue.look_up(symbol, A),
         venue.balances,
         lambda: venue.last_price(symbol),
+        lambda: venue.quote(symbol),
         venue.clock,
     )
 

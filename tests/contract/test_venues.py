@@ -82,6 +82,7 @@ async def test_an_unknown_symbol_is_an_error_wherever_it_is_named(bench: Bench) 
         lambda: venue.funding_since("DOGE", START),
         lambda: venue.account_view("DOGE", START),
         lambda: venue.last_price("DOGE"),
+        lambda: venue.quote("DOGE"),
         lambda: venue.candles("DOGE", MINUTE, 1),
     ):
         with pytest.raises(InvalidValueError, match="DOGE"):

@@ -17,10 +17,11 @@ from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.meanings import Meaning, Reply, Verdict, by_status, told_by
 from activities.venues.ccxt.rest import Rest
 from activities.venues.ccxt.sockets import Conversation
+from activities.venues.quotes import quote_of
 from domain.conditions import DayStatistics, FundingRate, KeyRights, MarkPrice, Reach
 from domain.errors import InvalidValueError, VenueError
 from domain.limiter import Rate
-from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate, Terms
+from domain.market import Balance, Candle, FundingPayment, Position, PriceUpdate, Quote, Terms
 from domain.money import MarketKind, Quantity
 from domain.orders import Fill, OrderReport, OrderRequest, OrderStatus
 
@@ -253,6 +254,10 @@ class Quirks(ABC):
         """Return the last trade with the venue's time; None before the first one."""
 
     @abstractmethod
+    async def quote(self, market: Market) -> Quote:
+        """Return the best bid and ask, as of when the venue answered; see `top`."""
+
+    @abstractmethod
     async def candles(self, market: Market, interval: timedelta, limit: int) -> Sequence[Candle]:
         """Return the newest *limit* candles, oldest first; the last one is `closed=False`."""
 
@@ -343,6 +348,20 @@ def unique(fills: Iterable[Fill]) -> list[Fill]:
     """Return fills without repetitions, oldest first."""
     known = {fill.fill_id: fill for fill in fills}
     return sorted(known.values(), key=lambda fill: (fill.at, len(fill.fill_id), fill.fill_id))
+
+
+def top(
+    market: Market, bids: Sequence[Any], asks: Sequence[Any], at: datetime, price: Any = 0
+) -> Quote:
+    """Return the best prices of a book, whose levels have theirs at *price*: an index, or a name.
+
+    Raises VenueUnavailableError if a side is empty.
+    """
+    bid, ask = (
+        market.price(side[0][price], name) if side else None
+        for side, name in ((bids, "bid"), (asks, "ask"))
+    )
+    return quote_of(market.symbol, bid, ask, at)
 
 
 def bar(market: Market, row: Sequence[Any], *, closed: bool = True) -> Candle:

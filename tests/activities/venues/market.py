@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from activities.venues.paper import PaperMarket, PaperVenue
 from activities.venues.remote import RemoteVenue
-from domain.conditions import FundingVenue
+from domain.conditions import FundingVenue, QuoteVenue
 from domain.money import Instrument, MarketKind, Price, Quantity
 from domain.ports import Snapshots, Venue
 from domain.simulation.exchange import SimulatedExchange
@@ -69,17 +69,19 @@ def trade(seconds: float, price: int, lots: int = 1000, symbol: str = "BTCUSDT")
     return TradePrinted(symbol, Price(price * 10), Quantity(lots), at)
 
 
-#: 1: a first price; 2: down to 990 with 4 lots; 3: again with plenty; 4: funding; 5-: a walk up.
+#: 1: a first price; 2: down to 990 with 4 lots; 3: again with plenty; 4: funding; 5-: a walk up;
+#: 205: another market, down to its last tick, below which nobody can bid.
 EVENTS: Sequence[MarketEvent] = (
     trade(1, 1000),
     trade(2, 990, lots=4),
     trade(3, 990),
     FundingDue("BTCUSDT", Decimal("0.001"), START + timedelta(seconds=4)),
     *(trade(10 + 10 * step, 1001 + step) for step in range(200)),
+    TradePrinted(SPOT.symbol, Price(1), Quantity(1000), START + timedelta(hours=1)),
 )
 
 
-class Adapter(Venue, Snapshots, FundingVenue, Protocol):
+class Adapter(Venue, Snapshots, FundingVenue, QuoteVenue, Protocol):
     """What both adapters are."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from domain.errors import InvalidValueError, VenueUnavailableError
-from domain.market import Balance
+from domain.market import Balance, Quote
 from domain.money import MarketKind, Price, Quantity
 from domain.orders import (
     OrderReport,
@@ -20,7 +21,7 @@ from domain.orders import (
     RefusalReason,
     Side,
 )
-from tests.activities.venues.market import START, Bench
+from tests.activities.venues.market import EVENTS, START, Bench
 
 T = TypeVar("T")
 MINUTE = timedelta(minutes=1)
@@ -73,6 +74,7 @@ async def test_an_unknown_symbol_is_an_error_wherever_it_is_named(bench: Bench) 
         lambda: venue.funding_since("DOGE", START),
         lambda: venue.account_view("DOGE", START),
         lambda: venue.last_price("DOGE"),
+        lambda: venue.quote("DOGE"),
         lambda: venue.candles("DOGE", MINUTE, 1),
         lambda: venue.funding_rate("DOGE"),
         lambda: venue.funding_rates("DOGE", START),
@@ -238,6 +240,25 @@ async def test_no_price_yet_is_no_price(bench: Bench) -> None:
     bench.advance(1)
     update = await bench.venue.last_price("BTCUSDT")
     assert (update.price, update.at) == (Price(10_000), START + timedelta(seconds=1))
+
+
+async def test_a_quote_is_the_markets_best_prices_as_of_its_time(bench: Bench) -> None:
+    with pytest.raises(VenueUnavailableError, match="BTCUSDT"):
+        await bench.venue.quote("BTCUSDT")
+    bench.advance(3)
+    quote = await bench.venue.quote("BTCUSDT")
+    assert quote == Quote(Price(9_899), Price(9_901), START + timedelta(seconds=3))
+    bench.advance(1)  # nothing but time and a funding payment
+    assert await bench.venue.quote("BTCUSDT") == replace(quote, at=START + timedelta(seconds=4))
+    bench.advance(1)
+    quote = await bench.venue.quote("BTCUSDT")
+    assert (quote.bid, quote.ask) == (Price(10_009), Price(10_011))
+
+
+async def test_a_side_that_is_empty_is_no_price_of_zero(bench: Bench) -> None:
+    bench.advance(len(EVENTS))
+    with pytest.raises(VenueUnavailableError, match="ETHUSDT has no bids at"):
+        await bench.venue.quote("ETHUSDT")
 
 
 async def test_a_slow_reader_of_prices_skips_to_the_latest(bench: Bench) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 from activities.venues.ccxt.binance.base import PAGE, BinanceBase
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.pages import Row, walk
-from activities.venues.ccxt.quirks import bar, from_ms, to_ms
+from activities.venues.ccxt.quirks import bar, from_ms, to_ms, top
+from activities.venues.quotes import quote_of
 from domain.conditions import DayStatistics, FundingRate
-from domain.market import Candle, PriceUpdate
+from domain.market import Candle, PriceUpdate, Quote
 
 
 class PublicData(BinanceBase):
@@ -27,6 +28,21 @@ class PublicData(BinanceBase):
         return PriceUpdate(
             market.symbol, market.price(rows[-1]["price"], "price"), from_ms(rows[-1]["time"])
         )
+
+    async def quote(self, market: Market) -> Quote:
+        """Return the top of the book.
+
+        The book ticker of perpetuals has the time of its last change, so that a quiet market would
+        look stale; their book tells when it was read. Spot tells no time at all: it is our own,
+        set by Binance's.
+        """
+        if self.perpetual:
+            row = await self._ask("fapiPublicGetDepth", {"symbol": market.id, "limit": 5}, 2)
+            return top(market, row["bids"], row["asks"], from_ms(row["E"]))
+        row = await self._ask("publicGetTickerBookTicker", {"symbol": market.id}, 2)
+        bid = market.optional_price(row["bidPrice"], "bidPrice")  # 0 where nobody bids
+        ask = market.optional_price(row["askPrice"], "askPrice")
+        return quote_of(market.symbol, bid, ask, from_ms(self.rest.client.nonce()))
 
     async def candles(self, market: Market, interval: timedelta, limit: int) -> Sequence[Candle]:
         method = "fapiPublicGetKlines" if self.perpetual else "publicGetKlines"

@@ -43,9 +43,11 @@ _ASKED: Final = (
     "publicMixGetV2MixMarketCurrentFundRate",
     "publicMixGetV2MixMarketFills",
     "publicMixGetV2MixMarketHistoryFundRate",
+    "publicMixGetV2MixMarketMergeDepth",
     "publicMixGetV2MixMarketTickers",
     "publicSpotGetV2SpotMarketCandles",
     "publicSpotGetV2SpotMarketFills",
+    "publicSpotGetV2SpotMarketOrderbook",
     "publicSpotGetV2SpotMarketTickers",
 )
 

@@ -9,9 +9,9 @@ from activities.venues.ccxt.bitget.base import PAGE, BitgetBase
 from activities.venues.ccxt.bitget.talks import candle
 from activities.venues.ccxt.bitget.words import PRODUCT, SPOT_INTERVALS
 from activities.venues.ccxt.markets import Market, decimal
-from activities.venues.ccxt.quirks import from_ms
+from activities.venues.ccxt.quirks import from_ms, top
 from domain.conditions import DayStatistics, FundingRate
-from domain.market import Candle, PriceUpdate
+from domain.market import Candle, PriceUpdate, Quote
 
 _MOST_CANDLES: Final = 1000
 
@@ -26,6 +26,13 @@ class PublicData(BitgetBase):
             return None
         price = market.price(rows[0]["price"], "price")
         return PriceUpdate(market.symbol, price, from_ms(rows[0]["ts"]))
+
+    async def quote(self, market: Market) -> Quote:
+        method = self._either(
+            "publicMixGetV2MixMarketMergeDepth", "publicSpotGetV2SpotMarketOrderbook"
+        )
+        row = await self._ask(method, self._market(market) | {"limit": "1"})
+        return top(market, row["bids"], row["asks"], from_ms(row["ts"]))
 
     async def candles(self, market: Market, interval: timedelta, limit: int) -> Sequence[Candle]:
         word = self.interval(interval)

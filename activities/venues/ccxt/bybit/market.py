@@ -9,9 +9,9 @@ from activities.venues.ccxt.bybit.base import BybitBase
 from activities.venues.ccxt.bybit.words import rows_of
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.pages import Row, walk
-from activities.venues.ccxt.quirks import bar, from_ms, to_ms
+from activities.venues.ccxt.quirks import bar, from_ms, to_ms, top
 from domain.conditions import DayStatistics, FundingRate
-from domain.market import Candle, PriceUpdate
+from domain.market import Candle, PriceUpdate, Quote
 
 _CANDLES_PAGE: Final = 1000
 _RATES_PAGE: Final = 200
@@ -29,6 +29,12 @@ class PublicData(BybitBase):
             return None
         row = max(on_book, key=lambda each: int(each["time"]))  # of equals the first is the newest
         return PriceUpdate(market.symbol, market.price(row["price"], "price"), from_ms(row["time"]))
+
+    async def quote(self, market: Market) -> Quote:
+        """Return the top of the book, as of when it was read (`cts`: when it last changed)."""
+        params = {"category": self.category, "symbol": market.id, "limit": 1}
+        row = (await self._ask("publicGetV5MarketOrderbook", params))["result"]
+        return top(market, row["b"], row["a"], from_ms(row["ts"]))
 
     async def candles(self, market: Market, interval: timedelta, limit: int) -> Sequence[Candle]:
         params = {

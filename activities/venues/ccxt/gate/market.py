@@ -9,9 +9,10 @@ from activities.venues.ccxt.gate import words
 from activities.venues.ccxt.gate.base import GateBase
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.pages import Row, walk
+from activities.venues.ccxt.quirks import top
 from domain.conditions import DayStatistics, FundingRate
 from domain.errors import VenueError
-from domain.market import Candle, PriceUpdate
+from domain.market import Candle, PriceUpdate, Quote
 from domain.money import Rounding
 
 #: Rates in one answer.
@@ -25,6 +26,13 @@ class PublicData(GateBase):
         method = "publicFuturesGetSettleTrades" if self.perpetual else "publicSpotGetTrades"
         rows = await self._ask(method, {**self._named(market), "limit": 1})
         return self.traded(market, rows[0]) if rows else None
+
+    async def quote(self, market: Market) -> Quote:
+        """Return the top of the book, as of when it was read (`update`: when it last changed)."""
+        method = "publicFuturesGetSettleOrderBook" if self.perpetual else "publicSpotGetOrderBook"
+        row = await self._ask(method, {**self._named(market), "limit": 1})
+        at = words.moment(row["current"])
+        return top(market, row["bids"], row["asks"], at, "p" if self.perpetual else 0)
 
     async def candles(self, market: Market, interval: timedelta, limit: int) -> Sequence[Candle]:
         word = self.interval(interval)

@@ -9,9 +9,10 @@ from typing import Any, Final
 from activities.venues.ccxt.markets import Market, decimal
 from activities.venues.ccxt.okx.base import PUBLIC, SELDOM, OkxBase
 from activities.venues.ccxt.okx.words import candle_in, pages
-from activities.venues.ccxt.quirks import from_ms, to_ms
+from activities.venues.ccxt.quirks import from_ms, to_ms, top
 from domain.conditions import DayStatistics, FundingRate
-from domain.market import Candle, PriceUpdate
+from domain.errors import VenueUnavailableError
+from domain.market import Candle, PriceUpdate, Quote
 from domain.money import EXACT
 
 _BARS: Final = 300
@@ -26,6 +27,13 @@ class PublicData(OkxBase):
         if not rows:
             return None
         return PriceUpdate(market.symbol, market.price(rows[0]["px"], "px"), from_ms(rows[0]["ts"]))
+
+    async def quote(self, market: Market) -> Quote:
+        params = {"instId": market.id, "sz": "1"}
+        rows = await self._ask("publicGetMarketBooks", params, PUBLIC)
+        if not rows:
+            raise VenueUnavailableError(f"{market.symbol} has no book at the moment")
+        return top(market, rows[0]["bids"], rows[0]["asks"], from_ms(rows[0]["ts"]))
 
     async def candles(self, market: Market, interval: timedelta, limit: int) -> Sequence[Candle]:
         """Newest first at OKX, and older than some 1,440 bars at another endpoint."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from activities.venues.ccxt.port.connection import Connection
 from domain.conditions import DayStatistics, FundingRate
 from domain.errors import VenueUnavailableError
-from domain.market import Candle, PriceUpdate
+from domain.market import Candle, PriceUpdate, Quote
 
 
 class PublicData(Connection):
@@ -18,6 +18,10 @@ class PublicData(Connection):
         if update is None:
             raise VenueUnavailableError(f"{symbol} has no price yet: the market is silent")
         return update
+
+    async def quote(self, symbol: str) -> Quote:
+        """Return the best bid and ask; VenueUnavailableError if a side of the book is empty."""
+        return await self._quirks.quote(await self._market(symbol))
 
     async def candles(self, symbol: str, interval: timedelta, limit: int) -> Sequence[Candle]:
         """Return the newest *limit* candles, oldest first; the last counts as unclosed."""

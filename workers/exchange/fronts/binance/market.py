@@ -11,11 +11,13 @@ from workers.exchange.fronts import public
 from workers.exchange.fronts.asked import Asked, Fields
 from workers.exchange.fronts.binance import market_rows as market
 from workers.exchange.fronts.binance.door import BinanceDoor
-from workers.exchange.fronts.binance.refusals import bad_field
+from workers.exchange.fronts.binance.refusals import bad_field, wrong
 from workers.exchange.fronts.rooms import Handler, Room, Route
 from workers.exchange.host import Host
 
 _MOST: Final = 1000
+#: How many levels of a book futures can be asked for.
+_DEPTHS: Final = (5, 10, 20, 50, 100, 500, 1000)
 _Tell = Callable[[Host, Instrument], Any]
 
 
@@ -92,6 +94,8 @@ class Market(Room[BinanceDoor]):
             instrument = self.door.instrument(kind, fields)
             limit = fields.whole("limit", 500)
             fields.done()
+            if kind is MarketKind.PERPETUAL and limit not in _DEPTHS:
+                raise wrong(-4021, f"'{limit}' is not valid depth limit.")
             return market.depth(self.desk.host, instrument, limit)
 
         return depth

@@ -83,12 +83,12 @@ def depth(host: Host, each: Instrument, limit: int) -> dict[str, Any]:
     return row | {"E": ms(book.at), "T": ms(book.at)}
 
 
-def best(host: Host, each: Instrument) -> dict[str, Any] | None:
-    """Return the best bid and ask; None while one side is empty."""
+def best(host: Host, each: Instrument) -> dict[str, Any]:
+    """Return the best bid and ask; a side that is empty is told as zeros."""
     book = public.book(host, each, 1)
-    if not book.bids or not book.asks:
-        return None
-    (bid, bid_lots), (ask, ask_lots) = level(each, book.bids[0]), level(each, book.asks[0])
+    (bid, bid_lots), (ask, ask_lots) = (
+        level(each, side[0] if side else (0, 0)) for side in (book.bids, book.asks)
+    )
     row: dict[str, Any] = {
         "symbol": symbol(each),
         "bidPrice": bid,
@@ -117,4 +117,4 @@ def day(host: Host, each: Instrument) -> dict[str, Any] | None:
         "openTime": ms(last.opened_at),
         "closeTime": ms(host.exchange.now),
     }
-    return row if each.kind is MarketKind.PERPETUAL else row | (best(host, each) or {})
+    return row if each.kind is MarketKind.PERPETUAL else row | best(host, each)

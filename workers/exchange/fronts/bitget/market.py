@@ -16,6 +16,8 @@ from workers.exchange.fronts.rows import ms
 
 _PERPETUAL, _SPOT = MarketKind.PERPETUAL, MarketKind.SPOT
 _MOST: Final = 1000
+_MOST_LEVELS: Final = 150
+_GEARS: Final[Mapping[str, int]] = {"1": 1, "5": 5, "15": 15, "50": 50, "max": _MOST}
 
 
 class Market(Room[BitgetDoor]):
@@ -64,14 +66,30 @@ class Market(Room[BitgetDoor]):
     def _book(self, kind: MarketKind) -> Callable[[Fields], Any]:
         def book(fields: Fields) -> Any:
             instrument = self.door.instrument(kind, fields)
-            fields.choice("type", ("step0",), "step0")
-            fields.choice("precision", ("scale0",), "scale0")
-            limit = fields.optional("limit") or "100"
+            levels = self._gear(fields) if kind is _PERPETUAL else self._levels(fields)
             fields.done()
-            levels = _MOST if limit == "max" else int(limit)
-            return market.book(instrument, public.book(self.desk.host, instrument, levels))
+            row = market.merged if kind is _PERPETUAL else market.book
+            return row(instrument, public.book(self.desk.host, instrument, levels))
 
         return book
+
+    def _gear(self, fields: Fields) -> int:
+        """Return how many levels of a perpetual are asked for: one of a few numbers."""
+        fields.choice("precision", ("scale0",), "scale0")
+        limit = fields.optional("limit")
+        if limit is None:
+            return 100
+        if limit not in _GEARS:
+            raise self.door.bad_field("limit", "malformed")
+        return _GEARS[limit]
+
+    def _levels(self, fields: Fields) -> int:
+        """Return how many levels of coins are asked for."""
+        fields.choice("type", ("step0",), "step0")
+        levels = fields.whole("limit", _MOST_LEVELS)
+        if not 1 <= levels <= _MOST_LEVELS:
+            raise self.door.bad_field("limit", "malformed")
+        return levels
 
     def _candles(
         self, kind: MarketKind, lengths: Mapping[str, timedelta]

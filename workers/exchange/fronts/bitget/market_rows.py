@@ -55,13 +55,24 @@ def trade(each: Instrument, printed: Print) -> dict[str, Any]:
 
 
 def book(each: Instrument, told: public.Book) -> dict[str, Any]:
-    """Return the book, of an answer or of a stream."""
+    """Return the book, of an answer about coins or of a stream."""
     return {
         "asks": [[ticks(each, at), lots(each, count)] for at, count in told.asks],
         "bids": [[ticks(each, at), lots(each, count)] for at, count in told.bids],
         "ts": str(ms(told.at)),
         "seq": told.number,
     }
+
+
+def merged(each: Instrument, told: public.Book) -> dict[str, Any]:
+    """Return the book of a perpetual as it is asked for: of numbers, where a stream has text."""
+    row = book(each, told)
+    sides = {
+        side: [[float(price), float(count)] for price, count in row[side]]
+        for side in ("asks", "bids")
+    }
+    more = {"scale": number(each.tick_size), "precision": "scale0", "isMaxPrecision": "NO"}
+    return {**sides, "ts": row["ts"], **more}
 
 
 def candle(each: Instrument, bar: Candle) -> list[str]:

@@ -50,7 +50,7 @@ class Market(Room[GateDoor]):
             instrument = self.door.instrument(kind, fields)
             fields.choice("interval", ("0",), "0")
             numbered = fields.choice("with_id", ("true", "false"), "false") == "true"
-            levels = fields.whole("limit", 10)
+            levels = self._limit(kind, fields, 300 if kind is PERPETUAL else 1000, usual=10)
             fields.done()
             told = public.book(self.desk.host, instrument, levels)
             row = market.book(instrument, told)
@@ -72,8 +72,8 @@ class Market(Room[GateDoor]):
 
         return bars
 
-    def _limit(self, kind: MarketKind, fields: Fields, most: int) -> int:
-        limit = fields.whole("limit", 100)
+    def _limit(self, kind: MarketKind, fields: Fields, most: int, usual: int = 100) -> int:
+        limit = fields.whole("limit", usual)
         if not 1 <= limit <= most:
             text = f"invalid argument: limit {limit}"
             raise requests.wrong(kind, "INVALID_PARAM_VALUE", text)

@@ -9,6 +9,7 @@ from workers.exchange.fronts.asked import Fields
 from workers.exchange.fronts.okx import market_rows as market
 from workers.exchange.fronts.okx.door import KINDS, OkxDoor
 from workers.exchange.fronts.okx.lists import PAGE
+from workers.exchange.fronts.okx.refusals import bad_field
 from workers.exchange.fronts.rooms import Room, Route
 
 _BARS: Final = 300
@@ -40,9 +41,13 @@ class Market(Room[OkxDoor]):
 
     def _book(self, fields: Fields) -> Sequence[Any]:
         instrument = self.door.instrument(fields)
-        levels = min(fields.whole("sz", 1), _LEVELS)
+        levels = fields.whole("sz", 1)
         fields.done()
-        return [market.book(instrument, public.book(self.desk.host, instrument, levels))]
+        if levels < 1:
+            raise bad_field("sz", "malformed")
+        return [
+            market.book(instrument, public.book(self.desk.host, instrument, min(levels, _LEVELS)))
+        ]
 
     def _bars(self, fields: Fields) -> Sequence[Any]:
         """Return bars, newest first: later than `before`, earlier than `after`."""
