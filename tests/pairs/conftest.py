@@ -16,10 +16,11 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer
 
 
 @pytest.fixture(name="client", params=["simple", "durable"])
-async def _client(request: pytest.FixtureRequest) -> AsyncIterator[Client | None]:
+async def _client(
+    request: pytest.FixtureRequest, server: TemporalServer
+) -> AsyncIterator[Client | None]:
     """A client for the durable runner; None for the simple one."""
     if request.param == "simple":
         yield None
         return
-    server: TemporalServer = request.getfixturevalue("server")
     yield await connected(server.address)

@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate, count
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
@@ -61,6 +61,9 @@ MUCH = 1_000_000
 #: What the pair is worth a leg, and at 1000 a base.
 AMOUNT = Decimal(101)
 LOTS = 100
+#: When the funding before the run was settled.
+SETTLED_AGO = timedelta(hours=1)
+EVER = START - timedelta(days=1)
 _ALICE = "alice"
 _numbers = count(1)
 #: A ladder of a second a rung: no test waits for long.
@@ -77,16 +80,17 @@ class Side:
     where: str
     exchange: Running
     events: list[MarketEvent]
-    seconds: int = 0
+    last: datetime = START
     desks: Desks | None = None
 
     @property
     def symbol(self) -> str:
         return SYMBOLS[KINDS[self.number]]
 
-    def at(self) -> Any:
-        self.seconds += 1
-        return START + timedelta(seconds=self.seconds)
+    def at(self) -> datetime:
+        """Return the time of the next event: now, since what a run is paid is paid while it runs."""
+        self.last = max(datetime.now(UTC), self.last + timedelta(milliseconds=1))
+        return self.last
 
     def happens(self, event: MarketEvent) -> None:
         self.events.append(event)
@@ -101,9 +105,9 @@ class Side:
     def print(self, price: int, lots: int = MUCH) -> None:
         self.happens(TradePrinted(self.symbol, Price(price * 10), Quantity(lots), self.at()))
 
-    def fund(self, rate: str, hours: int = 8) -> None:
+    def fund(self, rate: str, hours: int = 8, ago: timedelta = timedelta()) -> None:
         """Settle at *rate*, and announce it again."""
-        due = FundingDue(self.symbol, Decimal(rate), self.at())
+        due = FundingDue(self.symbol, Decimal(rate), self.at() - ago)
         self.happens(due)
         after = due.at + timedelta(hours=hours)
         self.happens(FundingAnnounced(self.symbol, Decimal(rate), after, due.at))
@@ -122,14 +126,14 @@ class Side:
 
     def orders(self) -> Sequence[OrderReport]:
         """Return every order that the exchange ever took."""
-        return self.exchange.host.exchange.orders_since(_ALICE, self.symbol, START)
+        return self.exchange.host.exchange.orders_since(_ALICE, self.symbol, EVER)
 
     def resting(self) -> Sequence[OrderReport]:
         return self.exchange.host.exchange.open_orders(_ALICE, self.symbol)
 
     def held(self) -> Decimal:
         """Return the signed base that is held, by the exchange's own fills, after their fees."""
-        fills = self.exchange.host.exchange.fills_since(_ALICE, self.symbol, START)
+        fills = self.exchange.host.exchange.fills_since(_ALICE, self.symbol, EVER)
         lots = sum(fill.side.sign * fill.quantity.lots for fill in fills)
         fees = sum((f.fee for f in fills if f.fee_asset == "BTC"), Decimal(0))
         return Decimal(lots) * Decimal("0.001") - fees
@@ -276,8 +280,8 @@ class Ground:
             await self.handle.execute_update("exit", ExitPair(ends=True, why="the test ends"))
 
     async def pause(self) -> None:
-        from domain.arbitrage.events import ArbEvent  # noqa: F401, PLC0415
-        from domain.grid.events import PauseAsked  # noqa: PLC0415
+        from domain.arbitrage.events import ArbEvent  # noqa: F401
+        from domain.grid.events import PauseAsked
 
         if self._pair is not None:
             self._pair.tell(PauseAsked(self._pair.state.now))
@@ -324,7 +328,16 @@ class Ground:
         return account.base == side.held()
 
 
-_NOT_YET = (AssertionError,)
+#: A run that was just started cannot be asked yet.
+_NOT_YET = (WorkflowQueryFailedError,)
+
+
+class _Here(Markets):
+    """Both kinds of market, from a while ago on."""
+
+    def begin(self, started_at: datetime) -> datetime:
+        super().begin(started_at)
+        return datetime.now(UTC) - 2 * SETTLED_AGO
 
 
 @asynccontextmanager
@@ -364,13 +377,15 @@ async def _side(stack: AsyncExitStack, directory: Path, leg: int, name: str) -> 
         balances=BALANCES,
         fronts=() if name == PAPER else (name,),
     )
-    exchange = await stack.enter_async_context(running(settings, Markets(events)))
+    exchange = await stack.enter_async_context(running(settings, _Here(events)))
     exchange.host.account(_ALICE)
     side = Side(leg, name, exchange, events)
-    side.quote(1000)
-    side.print(1000)
+    begin = datetime.now(UTC) - SETTLED_AGO
+    bid, ask, much = Price(9999), Price(10001), Quantity(MUCH)
+    side.happens(Quoted(side.symbol, bid, ask, much, much, begin))
     if leg == 2:
-        side.fund("0.001")
+        side.fund("0.001", ago=SETTLED_AGO)
+    side.print(1000)
     side.quote(1000)
     return side
 
