@@ -352,7 +352,7 @@ def test_the_legs_stay_what_they_are() -> None:
 
 def test_what_settlements_brought_is_kept_by_leg() -> None:
     run = Run().held()
-    run.tell(FundingPaid(2, D("2.5"), T0), FundingPaid(2, D("-0.5"), T0 + HOUR))
+    run.tell(FundingPaid(2, D("2.5"), T0), FundingPaid(2, D("2"), T0 + HOUR))
     assert [leg.funding_paid for leg in run.state.legs] == [D("0"), D("2")]
 
 

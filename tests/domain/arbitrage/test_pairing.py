@@ -58,6 +58,7 @@ class Market:
         }
         self.instruments = {1: SPOT, 2: PERPETUAL}
         self.read = {1: 0, 2: 0}
+        self.quotes: dict[int, tuple[Price, Price]] = {}
         self.faults: deque[str] = deque()
         self.down: set[int] = set()
         self.now = BEGIN
@@ -68,7 +69,13 @@ class Market:
         ticks, instrument = dollars * TICKS[number], self.instruments[number]
         bid, ask, much = Price(ticks - 1), Price(ticks + 1), Quantity(1_000_000)
         self.exchanges[number].on(Quoted(instrument.symbol, bid, ask, much, much, self.now))
+        self.quotes[number] = bid, ask
         return QuoteSeen(number, bid, ask, self.now)
+
+    def still(self) -> list[QuoteSeen]:
+        """Return the prices as they stand, of the venues that answer."""
+        told = [(n, quote) for n, quote in self.quotes.items() if n not in self.down]
+        return [QuoteSeen(n, bid, ask, self.now) for n, (bid, ask) in told]
 
     def print(self, number: int, dollars: int, lots: int) -> None:
         symbol, price = self.instruments[number].symbol, Price(dollars * TICKS[number])
@@ -161,7 +168,7 @@ class Play:
             self.market.now += SECOND
             for exchange in self.market.exchanges.values():
                 exchange.advance(self.market.now)
-            self.tell(TimePassed(self.market.now))
+            self.tell(*self.market.still(), TimePassed(self.market.now))
 
     def settle(self) -> None:
         """Let all be well from now on, until the trade is over."""
@@ -301,6 +308,43 @@ def leave(held: tuple[int, int], **options: object) -> PairTrade:
         lead_for=timedelta(seconds=20),
     )
     return replace(made, **options)  # type: ignore[arg-type]
+
+
+def test_no_lead_trades_into_a_venue_that_is_silent() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=60), lead_for=timedelta(seconds=30)))
+    play.quotes()
+    play.market.down.add(2)
+    play.pass_time(5)
+
+    assert "perp does not answer" in play.trade.gave_up
+    play.pass_time(2)
+    assert play.trade.finished
+    assert (play.market.held(1), play.market.held(2)) == (0, 0)
+
+
+def test_a_debt_is_worked_off_where_somebody_answers() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=60), lead_for=timedelta(seconds=30)))
+    play.quotes()
+    play.pass_time(1)
+    play.market.down.add(2)
+    play.pass_time(3)
+    play.market.print(1, 99_000, 40)  # the lead is filled just as its follower falls silent
+    play.pass_time(70)
+
+    assert play.trade.finished, play.trade
+    assert play.market.held(2) == 0
+    assert play.market.held(1) == 1  # a lot less the fee that spot took: too little to be sold
+
+
+def test_an_exit_waits_for_a_venue_that_is_silent() -> None:
+    play = Play(leave((100, -50)))
+    play.quotes()
+    play.market.down.add(2)
+    play.pass_time(60)
+    assert play.market.held(1) == 0  # nothing was given back that the other leg could not follow
+
+    play.settle()
+    assert (play.market.held(1), play.market.held(2)) == (-100, 50)
 
 
 def test_an_exit_climbs_to_the_market_if_nobody_comes() -> None:
