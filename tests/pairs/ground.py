@@ -5,12 +5,13 @@ client of a venue behind that venue's dialect. The markets stand still unless th
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ from workflows.pair_messages import ArbInput, ExitPair, PairResult
 PAPER = "paper"
 KINDS = {1: MarketKind.SPOT, 2: MarketKind.PERPETUAL}
 MUCH = 1_000_000
+#: Less than this no venue takes an order for: 5 quote at 1000.
+TRADABLE = Decimal("0.005")
 #: What the pair is worth a leg, and at 1000 a base.
 AMOUNT = Decimal(101)
 LOTS = 100
@@ -86,6 +89,10 @@ class Side:
     @property
     def symbol(self) -> str:
         return SYMBOLS[KINDS[self.number]]
+
+    @property
+    def lot(self) -> Decimal:
+        return Decimal("0.001")
 
     def at(self) -> datetime:
         """Return the time of the next event: now, since what a run is paid is paid while it runs."""
@@ -177,7 +184,7 @@ class Ground:
     run_id: str
     directory: Path
     client: Client | None = None
-    debts: list[timedelta] = field(default_factory=list)
+    naked: "Naked | None" = None
     _stack: AsyncExitStack | None = None
     _pair: SimplePair | None = None
     _task: "asyncio.Task[PairResult | None] | None" = None
@@ -314,8 +321,8 @@ class Ground:
     async def check(self, *, flat: bool) -> None:
         """Compare the exchanges' own books with ours: nothing twice, nothing naked, it adds up."""
         held = [side.held() for side in self.sides.values()]
-        assert abs(sum(held)) < Decimal("0.001"), f"naked: {held}"
-        assert (abs(held[1]) < Decimal("0.001")) is flat, held
+        assert abs(sum(held)) < TRADABLE, f"naked: {held}"
+        assert (abs(held[1]) < TRADABLE) is flat, held
         for side in self.sides.values():
             assert not side.resting()
             ids = [order.client_id for order in side.orders()]
@@ -361,9 +368,11 @@ async def ground(
             venue = await stack.enter_async_context(_venue(sides[leg]))
             sides[leg].desks = desks(f"{name}-{number}-{leg}", venue, ledger)
         made = Ground(sides, ledger, f"pair-{number}", directory, client)
+        made.naked = Naked(list(sides.values()))
         try:
             yield made
         finally:
+            await made.naked.end()
             await made.end()
             await _end_workflows(made)
 
@@ -418,5 +427,29 @@ async def _end_workflows(made: Ground) -> None:
             await feed.terminate("the test ends")
 
 
-def ages(seconds: Sequence[float]) -> list[float]:
-    return list(accumulate(seconds, max))
+class Naked:
+    """How long, and how much, both exchanges together were not hedged, by their own fills."""
+
+    def __init__(self, sides: Sequence[Side]) -> None:
+        self._sides = sides
+        self.longest = timedelta()
+        self.most = Decimal(0)
+        self._task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        since: float | None = None
+        while True:
+            debt = abs(sum((side.held() for side in self._sides), Decimal(0)))
+            if debt < TRADABLE:
+                since = None
+            else:
+                now = time.monotonic()
+                since = since or now
+                self.longest = max(self.longest, timedelta(seconds=now - since))
+                self.most = max(self.most, debt)
+            await asyncio.sleep(0.05)
+
+    async def end(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task

@@ -327,7 +327,7 @@ def test_a_debt_is_worked_off_where_somebody_answers() -> None:
     play.quotes()
     play.pass_time(1)
     play.market.down.add(2)
-    play.pass_time(3)
+    play.pass_time(2)
     play.market.print(1, 99_000, 40)  # the lead is filled just as its follower falls silent
     play.pass_time(70)
 
