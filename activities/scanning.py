@@ -106,10 +106,9 @@ class _Kept:
 class _SilentError(Exception):
     """A venue did not answer, or not as it should."""
 
-    def __init__(self, place: Marketplace, error: TradingError, about: str) -> None:
-        super().__init__(str(error))
-        lasting = isinstance(error, VenueError) and error.permanent
-        self.failed = ScanFailed(str(place), f"{about}: {error}", lasting)
+    def __init__(self, failed: ScanFailed) -> None:
+        super().__init__(failed.why)
+        self.failed = failed
 
 
 class Scanner:
@@ -138,20 +137,19 @@ class Scanner:
         self._tell = tell
         self._turns = {place.account: asyncio.Semaphore(AT_ONCE) for place in places}
         self._kept: dict[tuple[str, str], _Kept] = {}
+        #: Why the scan that is under way will come to nothing.
+        self._failed: ScanFailed | None = None
 
     async def scan(self) -> Scanned | ScanFailed:
-        """Return the pairs worth holding, the best first, or which venue did not answer and why."""
-        failed: ScanFailed | None = None
-        found: Scanned | None = None
+        """Return the pairs worth holding, the best first, or which venue did not answer and why.
+
+        One scan at a time.
+        """
+        self._failed = None
         try:
-            found = await self._scan()
-        except* _SilentError as silent:
-            failed = _first(silent).failed
-        if failed is not None:
-            return failed
-        if found is None:
-            raise AssertionError("a scan ends with an answer or a failure")
-        return found
+            return await self._scan()
+        except _SilentError as silent:
+            return silent.failed
 
     async def _scan(self) -> Scanned:
         listed = await _all(self._list(place) for place in self._places.values())
@@ -171,8 +169,7 @@ class Scanner:
     async def _list(self, place: Marketplace) -> Sequence[Listed]:
         days = await self._ask(place, "list of markets", place.venue.day_statistics)
         if not days:
-            error = VenueError("it is empty, which no venue's is")
-            raise _SilentError(place, error, "list of markets")
+            raise self._silent(place, "list of markets", VenueError("it is empty"))
         told = {day.symbol: day for day in days}
         return [Listed(place.account, place.venue.name, place.kind, day) for day in told.values()]
 
@@ -212,12 +209,24 @@ class Scanner:
         )
 
     async def _ask(self, place: Marketplace, about: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer of a venue; whatever is wrong with it is the venue's silence."""
+        """Return the answer of a venue; whatever is wrong with it is the venue's silence.
+
+        After the first failure nothing more is asked. What is under way ends by itself: who breaks
+        it off breaks a connection, which others of this process may need.
+        """
         async with self._turns[place.account]:
+            if self._failed is not None:
+                raise _SilentError(self._failed)
             try:
                 return await ask()
             except (VenueError, InvalidValueError) as error:
-                raise _SilentError(place, error, about) from error
+                raise self._silent(place, about, error) from error
+
+    def _silent(self, place: Marketplace, about: str, error: TradingError) -> _SilentError:
+        if self._failed is None:
+            lasting = isinstance(error, VenueError) and error.permanent
+            self._failed = ScanFailed(str(place), f"{about}: {error}", lasting)
+        return _SilentError(self._failed)
 
 
 class _Counted:
@@ -252,12 +261,9 @@ def _require_scannable(places: Sequence[Marketplace]) -> None:
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return what all came to, in their order; the first that fails ends the others."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in work]
-    return [task.result() for task in tasks]
-
-
-def _first(group: BaseExceptionGroup[_SilentError]) -> _SilentError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    """Return what all came to, in their order; raise the first error after the last has ended."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in results if not isinstance(each, BaseException)]
