@@ -12,11 +12,15 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from activities.scanning import Progress, Scanner
+from domain.arbitrage.universe import UniverseSpec
 from domain.money import MarketKind
 from tests.activities.coins import HOUR, NOW, Coin, Town, town
 from tests.contract.bench import rule
+from workers.cli import arb_scan
+from workers.cli.arb_scan import _places, _repeat, _Telling
 from workers.cli.failures import Exit
-from workers.settings import AccountSettings
+from workers.settings import AccountSettings, load_settings
 
 Invoke = Callable[..., Result]
 
@@ -121,6 +125,28 @@ async def test_a_venue_that_is_down_is_an_error_and_no_ranking(shell: Shell) -> 
     code, told = await shell.json()
     assert code == Exit.UNREACHABLE
     assert set(told) == {"error"}
+
+
+async def test_who_scans_again_and_again_hears_of_a_failure_and_goes_on(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with _places(load_settings(), "okx,okx_spot") as places:
+        scanner, accounts = Scanner(places, UniverseSpec()), ("okx", "okx_spot")
+        shell.here.exchange.plan.set([rule("rest.*", "unavailable")])
+        await _repeat(scanner, accounts, as_json=False)
+        told = capsys.readouterr()
+        assert (told.out, "so nothing is shown" in told.err) == ("", True)
+        shell.here.exchange.plan.set([])
+        await _repeat(scanner, accounts, as_json=False)
+        assert "okx_spot ETH/USDT" in capsys.readouterr().out
+
+
+def test_a_long_scan_tells_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arb_scan, "_TELL_EVERY", 0.0)
+    _Telling()(Progress(50, 200))
+    assert capsys.readouterr().err == "funding of 50 of 200 perpetuals\n"
 
 
 async def test_a_key_that_is_not_known_is_for_a_person_to_mend(shell: Shell) -> None:
