@@ -2,88 +2,27 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import click
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from activities.scanning import Marketplace, Progress, Scanner, marketplace
-from domain.arbitrage.funding import HOUR, Direction, LegFunding
-from domain.arbitrage.listing import Listed, Opportunity, Scanned
-from domain.arbitrage.universe import Exclusion, ScanFailed, UniverseSpec
-from domain.money import EXACT, MarketKind
+from domain.arbitrage.listing import Scanned
+from domain.arbitrage.universe import ScanFailed, UniverseSpec
+from workers.cli.arb_scan_answer import answer_of, table_of
 from workers.cli.failures import BadInputError, CommandError, UnreachableError, tell
 from workers.cli.options import with_settings
 from workers.cli.output import console, put_json
-from workers.cli.tables import plain_table
 from workers.settings import PAPER, Settings
 from workers.venues import open_venue
 
 #: Seconds between two words on how far a scan is.
 _TELL_EVERY: Final = 2.0
 _USUAL: Final = UniverseSpec()
-_MILLION: Final = Decimal(1_000_000)
-_WORDS: Final[Mapping[Exclusion, str]] = {
-    Exclusion.ILLIQUID: "trade too little",
-    Exclusion.UNLIKE: "have prices too far apart to be one coin",
-    Exclusion.LOW_APR: "earn too little",
-    Exclusion.WORTHLESS: "have a score of 0",
-    Exclusion.SCORE_UNKNOWN: "have less than 30 days of funding, or none that is due",
-    Exclusion.VOLUME_UNKNOWN: "have a volume that is not told",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class LegLine:
-    """One leg. Spot has neither rate nor settlements."""
-
-    account: str
-    venue: str
-    market: MarketKind
-    symbol: str
-    volume: Decimal
-    rate: Decimal | None
-    interval_hours: Decimal | None
-    settles_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PairLine:
-    """One pair worth holding; yields are shares of a leg's notional in a year (0.1: 10 %)."""
-
-    rank: int
-    pair: str
-    direction: Direction
-    long: LegLine
-    short: LegLine
-    #: The mean of 7 days, and what is due next.
-    apr: Decimal
-    spread: Decimal
-    next_settlement: datetime
-    stability: Decimal | None
-    basis: Decimal | None
-    volume: Decimal
-    score: Decimal
-    #: None: never, or not known (spot that is borrowed).
-    break_even_hours: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ScanAnswer:
-    """The answer of `opensqt arb scan`; all pairs that are not worth holding, with the reason."""
-
-    at: datetime
-    accounts: tuple[str, ...]
-    ranked: int
-    pairs: tuple[PairLine, ...]
-    left_out: Mapping[str, Exclusion]
 
 
 @click.command(
@@ -215,11 +154,11 @@ class _Telling:
 def _show(found: Scanned | ScanFailed, accounts: tuple[str, ...], *, as_json: bool) -> None:
     if isinstance(found, ScanFailed):
         raise _failure(found)
-    answer = _answer(found, accounts)
+    answer = answer_of(found, accounts)
     if as_json:
         put_json(answer)
     else:
-        console().print(_table(answer))
+        console().print(table_of(answer))
 
 
 def _failure(failed: ScanFailed) -> CommandError:
@@ -227,101 +166,3 @@ def _failure(failed: ScanFailed) -> CommandError:
     if failed.lasting:
         return CommandError(f"{told}; `opensqt doctor` with its --account tells what is wrong")
     return UnreachableError(f"{told}; try again, or leave it out by --accounts")
-
-
-def _answer(found: Scanned, accounts: tuple[str, ...]) -> ScanAnswer:
-    return ScanAnswer(
-        at=found.at,
-        accounts=accounts,
-        ranked=len(found.ranking.ranked),
-        pairs=tuple(_line(number, each) for number, each in enumerate(found.best, 1)),
-        left_out=found.ranking.left_out,
-    )
-
-
-def _line(number: int, each: Opportunity) -> PairLine:
-    found = each.appraised
-    long, short = found.funding
-    return PairLine(
-        rank=number,
-        pair=each.ranked.pair,
-        direction=found.direction,
-        long=_leg(found.long, long),
-        short=_leg(found.short, short),
-        apr=each.ranked.apr,
-        spread=found.spread,
-        next_settlement=found.settles_at,
-        stability=found.history.stability,
-        basis=found.basis,
-        volume=found.volume,
-        score=each.ranked.score,
-        break_even_hours=each.break_even_hours,
-    )
-
-
-def _leg(leg: Listed, funding: LegFunding) -> LegLine:
-    interval = funding.interval
-    return LegLine(
-        account=leg.account,
-        venue=leg.venue,
-        market=leg.kind,
-        symbol=leg.symbol,
-        volume=leg.day.quote_volume,
-        rate=None if interval is None else funding.rate,
-        interval_hours=None if interval is None else _hours(interval),
-        settles_at=funding.settles_at,
-    )
-
-
-def _hours(span: timedelta) -> Decimal:
-    return EXACT.divide(
-        Decimal(span // timedelta(seconds=1)), Decimal(HOUR // timedelta(seconds=1))
-    )
-
-
-# ---- for people
-
-
-def _table(answer: ScanAnswer) -> RenderableType:
-    right = ("#", "APR %", "next %", "hours", "stability", "volume M", "score", "pays after")
-    table = plain_table(
-        *("#", "long", "short", "APR %", "next %", "hours", "settles (UTC)"),
-        *("stability", "volume M", "score", "pays after"),
-        right=right,
-    )
-    for line in answer.pairs:
-        table.add_row(*_row(line))
-    parts: list[RenderableType] = [table] if answer.pairs else [Text("no pair is worth holding")]
-    left_out = Counter(answer.left_out.values())
-    if left_out or answer.ranked > len(answer.pairs):
-        parts.append(Text(""))
-    if answer.ranked > len(answer.pairs):
-        parts.append(Text(f"{answer.ranked - len(answer.pairs)} more are worth less (--top)"))
-    parts += [Text(f"{left_out[why]} {told}") for why, told in _WORDS.items() if left_out[why]]
-    return Group(*parts)
-
-
-def _row(line: PairLine) -> tuple[str, ...]:
-    return (
-        str(line.rank),
-        f"{line.long.account} {line.long.symbol}",
-        f"{line.short.account} {line.short.symbol}",
-        _percent(line.apr),
-        _percent(line.spread),
-        _intervals(line),
-        f"{line.next_settlement:%m-%d %H:%M}",
-        "–" if line.stability is None else f"{line.stability:.1f}",
-        f"{line.volume / _MILLION:,.1f}",
-        f"{line.score * 10_000:.2f}",
-        "–" if line.break_even_hours is None else f"{line.break_even_hours} h",
-    )
-
-
-def _percent(share: Decimal) -> str:
-    return f"{share * 100:.2f}"
-
-
-def _intervals(line: PairLine) -> str:
-    """Return how often the legs settle, in hours: of the long one and the short one."""
-    hours = (line.long.interval_hours, line.short.interval_hours)
-    return "/".join(f"{each.normalize():f}" for each in hours if each is not None)
