@@ -26,7 +26,7 @@ _USUAL: Final = UniverseSpec()
 
 
 @click.command(
-    epilog="Example: opensqt arb scan --accounts binance,binance-spot,bybit --min-volume 20000000"
+    epilog="Example: opensqt arb scan --accounts binance,binance_spot,bybit --min-volume 20000000"
 )
 @click.option(
     "--accounts", "named", metavar="NAMES", help="Only these, with commas [default: all but paper]."
