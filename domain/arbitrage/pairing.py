@@ -237,7 +237,7 @@ def _manage(trade: PairTrade, leg: Leg) -> tuple[PairTrade, OrderAction | None]:
         return trade.with_leg(leg), _cancel(leg, order)
     if leg.waiting or leg.obstacle or leg.gone or not leg.takes(want):
         return trade, None
-    if trade.stage is Stage.SETTLING and any(each.order for each in trade.legs):
+    if trade.stage is Stage.SETTLING and any(map(_may_fill, trade.legs)):
         return trade, None  # what still works on the other leg may be what is missing here
     request = _request(trade, leg, want, rung)
     if request is None:
@@ -247,6 +247,15 @@ def _manage(trade: PairTrade, leg: Leg) -> tuple[PairTrade, OrderAction | None]:
     )
     leg = replace(leg, order=working, rung=rung, placed_at=trade.now)
     return replace(trade.with_leg(leg), generation=trade.generation + 1), Place(request)
+
+
+def _may_fill(leg: Leg) -> bool:
+    """Return whether the other leg should wait for the order of *leg*.
+
+    One that is in doubt at a venue that is silent may be so for hours; it blocks its own leg and no
+    other. If it turns out to have traded after all, that is a debt like any other.
+    """
+    return leg.order is not None and not (leg.order.unknown and leg.silent)
 
 
 def _is_wrong(trade: PairTrade, leg: Leg, order: WorkingOrder, want: int, rung: Rung) -> bool:

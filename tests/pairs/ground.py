@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -31,6 +31,7 @@ from domain.money import MarketKind, Price, Quantity
 from domain.orders import OrderReport
 from domain.ports import Venue
 from domain.simulation.tape import (
+    DepthShown,
     FundingAnnounced,
     FundingDue,
     MarketEvent,
@@ -108,6 +109,7 @@ class Side:
         bid, ask = Price(price * 10 - spread // 2), Price(price * 10 + spread // 2)
         lots = Quantity(size)
         self.happens(Quoted(self.symbol, bid, ask, lots, lots, self.at()))
+        self.happens(DepthShown(self.symbol, ((bid, lots),), ((ask, lots),), self.at()))
 
     def print(self, price: int, lots: int = MUCH) -> None:
         self.happens(TradePrinted(self.symbol, Price(price * 10), Quantity(lots), self.at()))
@@ -150,8 +152,9 @@ class Side:
     def _on_places(self, **fault: Any) -> dict[str, Any]:
         return {"method": "PlaceOrder" if self.where == PAPER else "rest.place", **fault}
 
-    def refuses(self, times: int | None = None) -> None:
-        self.break_down(self._on_places(kind="refuse", reason="insufficient_funds", count=times))
+    def refuses(self, times: int | None = None, every: int = 1) -> None:
+        fault = {"kind": "refuse", "reason": "insufficient_funds", "every": every}
+        self.break_down(self._on_places(count=times, **fault))
 
     def loses_answers(self, times: int | None = None) -> None:
         self.break_down(self._on_places(kind="lost_answer", count=times))

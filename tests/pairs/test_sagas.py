@@ -124,7 +124,7 @@ SCENARIOS = {
     "partial B": Scenario(more_comes, follower_is_thin, AT_ONCE, ends=-LOTS),
     "answer of B lost": Scenario(nothing, answer_is_lost, AT_ONCE, ends=-LOTS),
     "answer of A lost": Scenario(nothing, lead_answer_is_lost, AT_ONCE, ends=-LOTS),
-    "B down": Scenario(follower_goes_down, quietly, {**PATIENT, "lead_for": 30}),
+    "B down": Scenario(follower_goes_down, quietly, {"lead_for": 30}),
     "post-only never fills": Scenario(nobody_comes, quietly, {**PATIENT, "lead_for": 2}),
     "the price runs away": Scenario(price_runs_away, quietly, {"lead_for": 10}, ends=None),
 }
