@@ -72,7 +72,7 @@ LOTS = 100
 #: When the funding before the run was settled.
 SETTLED_AGO = timedelta(hours=1)
 EVER = START - timedelta(days=1)
-_ALICE = "alice"
+ALICE = "alice"
 _numbers = count(1)
 #: A ladder of a second a rung: no test waits for long.
 HEDGE = {"passive_for": 1, "cross_for": 1, "wide_for": 1, "alert_after": 2}
@@ -100,7 +100,7 @@ class Side:
         return Decimal("0.001")
 
     def at(self) -> datetime:
-        """Return the time of the next event: now, for a run is paid what is settled while it runs."""
+        """Return the time of the next event: now, for what is settled before a run is not its."""
         self.last = max(datetime.now(UTC), self.last + timedelta(milliseconds=1))
         return self.last
 
@@ -139,14 +139,14 @@ class Side:
 
     def orders(self) -> Sequence[OrderReport]:
         """Return every order that the exchange ever took."""
-        return self.exchange.host.exchange.orders_since(_ALICE, self.symbol, EVER)
+        return self.exchange.host.exchange.orders_since(ALICE, self.symbol, EVER)
 
     def resting(self) -> Sequence[OrderReport]:
-        return self.exchange.host.exchange.open_orders(_ALICE, self.symbol)
+        return self.exchange.host.exchange.open_orders(ALICE, self.symbol)
 
     def held(self) -> Decimal:
         """Return the signed base that is held, by the exchange's own fills, after their fees."""
-        fills = self.exchange.host.exchange.fills_since(_ALICE, self.symbol, EVER)
+        fills = self.exchange.host.exchange.fills_since(ALICE, self.symbol, EVER)
         lots = sum(fill.side.sign * fill.quantity.lots for fill in fills)
         fees = sum((f.fee for f in fills if f.fee_asset == "BTC"), Decimal(0))
         return Decimal(lots) * Decimal("0.001") - fees
@@ -411,7 +411,7 @@ async def _side(stack: AsyncExitStack, directory: Path, leg: int, name: str) -> 
         fronts=() if name == PAPER else (name,),
     )
     exchange = await stack.enter_async_context(running(settings, _Here(events)))
-    exchange.host.account(_ALICE)
+    exchange.host.account(ALICE)
     side = Side(leg, name, exchange, events)
     begin = datetime.now(UTC) - SETTLED_AGO
     bid, ask, much = Price(9999), Price(10001), Quantity(MUCH)
@@ -426,14 +426,14 @@ async def _side(stack: AsyncExitStack, directory: Path, leg: int, name: str) -> 
 @asynccontextmanager
 async def _venue(side: Side) -> AsyncIterator[Venue]:
     if side.where == PAPER:
-        async with RemoteVenue(side.exchange.address, _ALICE) as remote:
+        async with RemoteVenue(side.exchange.address, ALICE) as remote:
             yield remote
         return
     fronts = side.exchange.fronts
     assert fronts is not None
     async with CcxtVenue(
         quirks_of(side.where, KINDS[side.number]),
-        credentials(_ALICE),
+        credentials(ALICE),
         local=Local(fronts.host, fronts.port, fronts.authority),
         orders=UNHURRIED,
         timeout=timedelta(seconds=1),
