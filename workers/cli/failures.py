@@ -81,7 +81,7 @@ def no_run(name: str, group: str = "grid") -> NotFoundError:
     return NotFoundError(f"there is no run {name}: `opensqt {group} list` shows them")
 
 
-def is_leg(name: str, pair: str) -> BadInputError:
+def only_a_leg(name: str, pair: str) -> BadInputError:
     """Return the error of a leg that is named where only a whole run can be meant."""
     return BadInputError(
         f"{name} is a leg of the pair {pair}, and no run of its own: `opensqt arb status {pair}`"

@@ -42,7 +42,7 @@ from workflows import names
 from workflows.messages import GridRunInput
 
 #: A worker answers in milliseconds, also after a replay; more means that there is none.
-_QUERY: Final = timedelta(seconds=4)
+QUERY: Final = timedelta(seconds=4)
 _UPDATE: Final = timedelta(seconds=15)
 #: Local activities of a worker that died are done again after this long (temporal.md, item 5).
 _TASK_TIMEOUT: Final = timedelta(seconds=3)
@@ -107,13 +107,13 @@ class DurableRuns(Generic[S]):
 
     async def is_open(self, name: str) -> bool:
         """Return whether the run's workflow has not ended; raises NotFoundError."""
-        async with self._answers(name, _QUERY):
+        async with self._answers(name, QUERY):
             described = await self._client.get_workflow_handle(name).describe()
             return described.status is WorkflowExecutionStatus.RUNNING
 
     async def status(self, name: str) -> S:
         """Return what the run is doing; raises NotFoundError or NoWorkerError."""
-        async with self._answers(name, _QUERY):
+        async with self._answers(name, QUERY):
             handle = await self._handle(name)
             answer: S = await handle.query("status", result_type=self.status_type)
             return answer
@@ -136,7 +136,7 @@ class DurableRuns(Generic[S]):
 
     async def _why_failed(self, name: str) -> str:
         try:
-            async with self._answers(name, _QUERY):
+            async with self._answers(name, QUERY):
                 await self._client.get_workflow_handle(name).result()
         except WorkflowFailureError as error:
             return f"run {name} ended at once: {_cause(error)}"
@@ -182,7 +182,7 @@ class Runs(DurableRuns[GridStatus]):
 
     async def slots(self, name: str) -> list[SlotView]:
         """Return the run's slots, highest price first; raises NotFoundError or NoWorkerError."""
-        async with self._answers(name, _QUERY):
+        async with self._answers(name, QUERY):
             answer: list[SlotView] = await (await self._handle(name)).query(
                 "slots", result_type=list[SlotView]
             )
@@ -190,13 +190,13 @@ class Runs(DurableRuns[GridStatus]):
 
     async def belief(self, name: str) -> Belief:
         """Return what the run believes; raises NotFoundError or NoWorkerError."""
-        async with self._answers(name, _QUERY):
+        async with self._answers(name, QUERY):
             answer: Belief = await (await self._handle(name)).query("belief", result_type=Belief)
             return answer
 
     async def preview(self, name: str, spec: GridSpec) -> Preview:
         """Return what a reconfiguration to *spec* would do, or raise CommandError if refused."""
-        async with self._answers(name, _QUERY):
+        async with self._answers(name, QUERY):
             answer: Preview = await (await self._handle(name)).query(
                 "preview", spec, result_type=Preview
             )
