@@ -1,8 +1,8 @@
 """Looking at a pair before it is there, and starting it."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 
 from activities.clock import utc_now
 from activities.leg_facts import LegFacts
@@ -54,20 +54,23 @@ async def preview_of(settings: Settings, spec: ArbSpec) -> PairPreview:
             _told(facts[leg.account], number, instrument)
             for number, (leg, instrument) in enumerate(zip(spec.legs, instruments, strict=True), 1)
         ]
-        told = [each for leg in await asyncio.gather(*asked) for each in leg]
-        return preview_at(config, told, utc_now())
+        legs = await asyncio.gather(*asked)
+        found = preview_at(config, [each for told, _ in legs for each in told], utc_now())
+        why_not = (*found.why_not, *(missing for _, missing in legs if missing))
+        return replace(found, why_not=why_not)
 
 
 async def _told(
     facts: LegFacts, number: int, instrument: Instrument
-) -> list[FundingTold | QuoteSeen]:
-    """Return what a venue tells of a leg now; funding without an interval is not known."""
+) -> tuple[list[FundingTold | QuoteSeen], str]:
+    """Return what a venue tells of a leg now, and why its funding is not known if it is not."""
     facts.require_word_of(instrument)
-    told: list[FundingTold | QuoteSeen] = []
-    with suppress(InvalidValueError):
+    told: list[FundingTold | QuoteSeen] = [await facts.quote(number, instrument.symbol)]
+    try:
         told.append(await facts.funding(number, instrument, utc_now()))
-    told.append(await facts.quote(number, instrument.symbol))
-    return told
+    except InvalidValueError as error:  # a pair is only watched while it is so
+        return told, str(error)
+    return told, ""
 
 
 async def start_pair(

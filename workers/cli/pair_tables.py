@@ -32,7 +32,7 @@ def preview_table(found: PairPreview) -> RenderableType:
     known = found.apr is not None and found.cost is not None
     rows = [
         ("direction", found.direction or "–"),
-        ("yield", f"{share(found.apr)} a year, before costs"),
+        ("yield", "–" if found.apr is None else f"{share(found.apr)} a year, before costs"),
         ("basis", share(found.basis, 4)),
         ("round trip", _costs(found)),
         ("pays", pays if known else "–"),
@@ -79,7 +79,7 @@ def status_table(
     rows = [
         ("pair", name),
         ("phase", f"{status.phase}, {status.direction or 'nothing is held'}"),
-        ("yield", f"{share(status.apr)} a year"),
+        ("yield", "–" if status.apr is None else f"{share(status.apr)} a year"),
         ("not hedged", _debt(status, trade)),
         ("trades", str(status.trades)),
     ]
@@ -126,7 +126,7 @@ def line(status: PairStatus, trade: PairTradeStatus | None) -> str:
     held = ", ".join(f"{number(leg.base, sign=True)} {leg.symbol}" for leg in status.legs)
     parts = [
         f"{status.phase}, {status.direction or 'nothing held'}",
-        f"{share(status.apr)} a year",
+        "yield not known" if status.apr is None else f"{share(status.apr)} a year",
         held,
         f"funding {money(sum((leg.funding for leg in status.legs), Decimal(0)), sign=True)}",
     ]
