@@ -9,12 +9,13 @@ keep the other leg from being undone.
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from activities.account import AccountDesk
 from activities.clock import utc_now
+from activities.leg_facts import LegFacts
 from activities.messages import Books
 from activities.orders import OrderDesk
 from activities.pair_messages import (
@@ -36,13 +37,11 @@ from domain.arbitrage.events import (
     ArbEvent,
     BooksTold,
     FundingPaid,
-    FundingTold,
     HealthTold,
     PositionTold,
 )
-from domain.arbitrage.funding import LegFunding, spot
-from domain.arbitrage.pair_events import LegTold, OrderAction, PairEvent, QuoteSeen
-from domain.conditions import FundingVenue, HealthVenue, QuoteVenue
+from domain.arbitrage.pair_events import LegTold, OrderAction, PairEvent
+from domain.conditions import HealthVenue
 from domain.errors import InvalidValueError, StoreError, VenueError
 from domain.grid.events import (
     Cancel,
@@ -53,13 +52,11 @@ from domain.grid.events import (
     Reported,
     RiskChanged,
 )
-from domain.money import EXACT, ZERO, Instrument, MarketKind, Price, add
+from domain.money import EXACT, ZERO, Instrument, Price, add
 from domain.orders import Refusal, RefusalReason, Side
 from domain.ports import Venue
 from domain.risk.limits import Asker, worst
 
-#: How far back the settlement before the next one is looked for: no venue's interval is longer.
-_SETTLED_WITHIN: Final = timedelta(hours=24)
 _log: Final = logging.getLogger(__name__)
 
 
@@ -84,8 +81,7 @@ class LegDesk:
         self._risk = risk
         self._clock = clock
         self._instruments: dict[str, Instrument] = {}
-        #: The time between two settlements, by symbol and the next of them: it is asked for once.
-        self._intervals: dict[tuple[str, datetime], timedelta] = {}
+        self._facts = LegFacts(account, venue, clock)
 
     # --- begin and end -----------------------------------------------------------------------
 
@@ -106,7 +102,7 @@ class LegDesk:
                 "choose another name"
             )
         instrument = await self._venue.instrument(leg.symbol)
-        self._require_word_of(instrument)
+        self._facts.require_word_of(instrument)
         found = await self._books.look_before(self._planned(asked, instrument), asked.accepted)
         opening = VenueView.of(instrument, found.seen.balances, found.seen.positions)
         worst_case = worst(
@@ -133,17 +129,6 @@ class LegDesk:
             )
         )
         return LegOpened(instrument, self._venue.name)
-
-    def _require_word_of(self, instrument: Instrument) -> None:
-        needed: list[tuple[type, str]] = [(QuoteVenue, "the best prices of a market")]
-        if instrument.kind is MarketKind.PERPETUAL:
-            needed.append((FundingVenue, "funding rates"))
-        for port, what in needed:
-            if not isinstance(self._venue, port):
-                raise InvalidValueError(
-                    f"account {self._account}: its venue {self._venue.name} does not tell {what}, "
-                    "so no pair can be held there"
-                )
 
     def _planned(self, asked: OpenLegInput, instrument: Instrument) -> Planned:
         """Return what the preflight is of: the amount in quote; a spot leg may have to be sold."""
@@ -192,9 +177,9 @@ class LegDesk:
         async with _left_out(leg):
             events += await self._health(leg, at)
         async with _left_out(leg):
-            events.append(await self._funding(leg, instrument, at))
+            events.append(await self._facts.funding(leg.number, instrument, at))
         async with _left_out(leg):
-            events.append(await self._quote(leg))
+            events.append(await self._facts.quote(leg.number, leg.symbol))
         return events
 
     async def _standing(self, leg: LegKey, at: datetime) -> RiskChanged:
@@ -242,43 +227,6 @@ class LegDesk:
                 events.append(HealthTold(leg.number, health, at))
         return events
 
-    async def _funding(self, leg: LegKey, instrument: Instrument, at: datetime) -> FundingTold:
-        """Return the rate that is due next, with the interval that the last settlement tells."""
-        if instrument.kind is MarketKind.SPOT:
-            return FundingTold(leg.number, spot(at))
-        venue = self._venue
-        assert isinstance(venue, FundingVenue)  # noqa: S101 - asked when the leg was opened
-        due = await venue.funding_rate(leg.symbol)
-        interval = await self._interval(venue, leg.symbol, due.at)
-        ahead = await self._ahead()
-        told = LegFunding(due.rate, at, interval, due.at - ahead)
-        return FundingTold(leg.number, told)
-
-    async def _interval(self, venue: FundingVenue, symbol: str, due: datetime) -> timedelta:
-        known = self._intervals.get((symbol, due))
-        if known is not None:
-            return known
-        settled = await venue.funding_rates(symbol, due - _SETTLED_WITHIN)
-        before = [rate.at for rate in settled if rate.at < due]
-        if not before:
-            raise InvalidValueError(
-                f"{symbol} at {self._venue.name}: no settlement of the last day is told, so the "
-                "interval of its funding is not known"
-            )
-        self._intervals = {(symbol, due): due - max(before)}
-        return due - max(before)
-
-    async def _ahead(self) -> timedelta:
-        """Return how far the venue's market is ahead of our time: on paper it has its own."""
-        reading = await self._venue.clock()
-        return timedelta() if reading.market_time is None else reading.market_time - self._clock()
-
-    async def _quote(self, leg: LegKey) -> QuoteSeen:
-        venue = self._venue
-        assert isinstance(venue, QuoteVenue)  # noqa: S101 - asked when the leg was opened
-        best = await venue.quote(leg.symbol)
-        return QuoteSeen(leg.number, best.bid, best.ask, self._clock())
-
     # --- while a trade is in flight ----------------------------------------------------------
 
     async def turn(self, asked: LegTurnInput) -> list[PairEvent]:
@@ -291,7 +239,7 @@ class LegDesk:
         events: list[PairEvent] = [LegTold(leg.number, e) for e in await self._do(leg, actions)]
         events.append(await self._standing(leg, self._clock()))
         async with _left_out(leg):
-            events.append(await self._quote(leg))
+            events.append(await self._facts.quote(leg.number, leg.symbol))
         return events
 
     async def _do(

@@ -13,6 +13,16 @@ from domain.money import Instrument
 PAIR_LEG = "pair leg"
 
 
+def leg_run_ids(pair: str) -> tuple[str, str]:
+    """Return the names of the books of both legs of *pair*."""
+    return f"{pair}.1", f"{pair}.2"
+
+
+def pair_of(run_id: str) -> str:
+    """Return the pair whose leg has the books *run_id*."""
+    return run_id.rpartition(".")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class LegKey:
     """Which leg of which pair is meant. Each leg has books, and a tag for its orders, of its own.
@@ -29,7 +39,7 @@ class LegKey:
     @property
     def run_id(self) -> str:
         """Return the name of the books of this leg."""
-        return f"{self.pair}.{self.number}"
+        return leg_run_ids(self.pair)[self.number - 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -46,16 +47,23 @@ async def run_simple(  # noqa: PLR0913 - all that may be said of a run
     run = await SimpleRun.open(
         run_id, spec, desks, store, discard=discard, stop=stop, accepted=accepted, clock=clock
     )
+    with leaving_on_signals(run.leave):
+        return await run.run(*beside)
+
+
+@contextmanager
+def leaving_on_signals(leave: Callable[[], None]) -> Iterator[None]:
+    """Call *leave* at a first SIGINT or SIGTERM; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
 
-    def leave(number: int) -> None:
+    def heard(number: int) -> None:
         loop.remove_signal_handler(number)  # a second one is not ours any more
-        run.leave()
+        leave()
 
     for number in _SIGNALS:
-        loop.add_signal_handler(number, leave, number)
+        loop.add_signal_handler(number, heard, number)
     try:
-        return await run.run(*beside)
+        yield
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

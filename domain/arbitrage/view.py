@@ -24,7 +24,10 @@ class LegStatus:
 
 @dataclass(frozen=True, slots=True)
 class PairStatus:
-    """What a pair is doing. `apr` is what it earns, or would, a year; `debt` is not hedged."""
+    """What a pair is doing. `apr` is what it earns, or would, a year; `debt` is not hedged.
+
+    `trade` is why the trade in flight is made, `tag` its name; both are empty while there is none.
+    """
 
     phase: Phase
     direction: str | None
@@ -34,6 +37,7 @@ class PairStatus:
     trade: str
     trades: int
     legs: tuple[LegStatus, LegStatus]
+    tag: str = ""
 
 
 def status(state: ArbState) -> PairStatus:
@@ -48,6 +52,7 @@ def status(state: ArbState) -> PairStatus:
         flight.why if flight else "",
         state.trades,
         (_leg(state, 1), _leg(state, 2)),
+        flight.tag if flight else "",
     )
 
 

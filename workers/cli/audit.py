@@ -7,11 +7,13 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry
 from workers.cli import reach
 from workers.cli.failures import no_run
 from workers.cli.options import with_settings
 from workers.cli.output import console, put_json
+from workers.cli.pair_book import legs_of
 from workers.cli.tables import plain_table
 from workers.settings import Settings
 
@@ -25,13 +27,18 @@ from workers.settings import Settings
 async def audit(run: str | None, limit: int, *, settings: Settings, as_json: bool) -> None:
     """Show the audit log, newest first: who did what, when and why, and what it changed."""
     async with reach.ledger(settings) as ledger:
-        if run is not None and await ledger.run(run) is None:
+        if run is not None and not await _is_known(ledger, run):
             raise no_run(run)
         entries = await ledger.audit_trail(run, limit)
     if as_json:
         put_json({"entries": entries})
     else:
         console().print(_table(entries))
+
+
+async def _is_known(ledger: Ledger, name: str) -> bool:
+    """Return whether there is, or was, a run or a pair of this name."""
+    return await ledger.run(name) is not None or bool(await legs_of(ledger, name))
 
 
 def _table(entries: Sequence[AuditEntry]) -> RenderableType:

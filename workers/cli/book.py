@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from activities.pair_messages import pair_of
 from activities.store.ledger import Ledger
 from activities.store.records import Run, RunStatus
 from domain.accounting import RunAccount, VenueView, residual
@@ -16,6 +17,7 @@ from domain.orders import Fill
 from domain.ports import Venue
 from workers.cli import reach
 from workers.cli.failures import UnreachableError
+from workers.cli.pair_book import is_leg
 from workers.settings import Settings
 
 #: Asks a venue for what is there now, without the orders and fills that led there.
@@ -74,6 +76,23 @@ class RunMoney:
     cycles: int
     fills: int
     price: Decimal | None
+    #: The pair that it is a leg of; empty: a run of its own.
+    pair: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairMoney:
+    """What both legs of a pair earned together, in quote.
+
+    `basis` is what their prices did to each other; None while a price nobody could tell is needed.
+    """
+
+    name: str
+    quote: str
+    funding: Decimal
+    basis: Decimal | None
+    fees: Decimal
+    total: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +107,20 @@ class AccountMoney:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The answer of `opensqt pnl`."""
+    """The answer of `opensqt pnl`. The legs of pairs are among the runs."""
 
     runs: tuple[RunMoney, ...]
     accounts: tuple[AccountMoney, ...]
+    pairs: tuple[PairMoney, ...] = ()
 
 
 async def lines(ledger: Ledger, *, ended: bool) -> list[RunLine]:
-    """Return the runs, oldest first; those that ended only if asked."""
+    """Return the runs, oldest first, without legs of pairs; those that ended only if asked."""
     statuses = () if ended else (RunStatus.RUNNING, RunStatus.PAUSED)
     return [
         line_of(run, await ledger.account_of_run(run.run_id))
         for run in await ledger.runs(statuses=statuses)
+        if not is_leg(run)
     ]
 
 
@@ -145,7 +166,7 @@ async def money(settings: Settings, ledger: Ledger, chosen: Sequence[Run]) -> Mo
         accounts.append(alone)
         ours = [run for run in chosen if (run.account, run.symbol) == (account, symbol)]
         found += [_money_of(run, await ledger.account_of_run(run.run_id), seen) for run in ours]
-    return Money(tuple(found), tuple(accounts))
+    return Money(tuple(found), tuple(accounts), _pairs(found))
 
 
 async def _market(
@@ -216,4 +237,31 @@ def _money_of(run: Run, account: RunAccount, mark: Price | None) -> RunMoney:
         account.cycles,
         account.fills,
         run.instrument.price_of(mark) if mark else None,
+        pair_of(run.run_id) if is_leg(run) else "",
     )
+
+
+def _pairs(found: Sequence[RunMoney]) -> tuple[PairMoney, ...]:
+    """Return what pairs earned, of what their legs did."""
+    legs: dict[str, list[RunMoney]] = {}
+    for run in found:
+        if run.pair:
+            legs.setdefault(run.pair, []).append(run)
+    return tuple(_pair(name, legs[name]) for name in sorted(legs))
+
+
+def _pair(name: str, legs: Sequence[RunMoney]) -> PairMoney:
+    return PairMoney(
+        name,
+        legs[0].quote,
+        add(*(leg.funding for leg in legs)),
+        _sum([None if r.floating is None else add(r.grid_profit, r.floating) for r in legs]),
+        add(*(leg.fees for leg in legs)),
+        _sum([leg.total for leg in legs]),
+    )
+
+
+def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    """Return the sum; what one of them does not tell, it does not tell either."""
+    known = [amount for amount in amounts if amount is not None]
+    return add(*known) if len(known) == len(amounts) else None

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import click
@@ -15,9 +16,10 @@ from activities.store.records import OPEN, Run
 from domain.errors import InvalidValueError
 from domain.risk.way_out import WayOut
 from workers.cli import reach
-from workers.cli.failures import BadInputError, CommandError, UnreachableError, no_run
+from workers.cli.failures import BadInputError, CommandError, Exit, UnreachableError, no_run
 from workers.cli.options import with_settings
 from workers.cli.output import note, number, put_json
+from workers.cli.pair_book import grouped, is_leg, legs_of, refuse_leg
 from workers.cli.runs import operator
 from workers.settings import Settings
 
@@ -31,6 +33,15 @@ _NO_WAIT: Final = click.option(
 _LOOK_EVERY: Final = 0.25
 #: Somebody who works on the run has begun by then (seconds).
 _BEGUN_WITHIN: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedPair:
+    """A pair that was told to stop, or why it was not."""
+
+    name: str
+    stops: bool
+    told: str
 
 
 def _how(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,9 +61,12 @@ async def grid_exit(
     """
     async with reach.ledger(settings) as ledger:
         run = await ledger.run(name)
+        if run is None and await legs_of(ledger, name):
+            raise BadInputError(f"{name} is a pair: `opensqt arb stop {name}` closes both its legs")
         if run is None:
             raise no_run(name)
-        await _leave(settings, ledger, [run], why, yes=yes, no_wait=no_wait, as_json=as_json)
+        runs = [refuse_leg(run)]
+        await _leave(settings, ledger, runs, why, yes=yes, no_wait=no_wait, as_json=as_json)
 
 
 @click.command(name="exit", epilog='Example: opensqt risk exit --account main --why "it is hacked"')
@@ -62,7 +76,10 @@ async def grid_exit(
 async def account_exit(
     account: str, *, why: str, yes: bool, no_wait: bool, settings: Settings, as_json: bool
 ) -> None:
-    """Leave the market with all runs of an account: cancel, close, end, as `grid exit` does."""
+    """Leave the market with all runs of an account: cancel, close, end, as `grid exit` does.
+
+    Pairs with a leg there are told to stop, as `arb stop` does: that closes both their legs.
+    """
     settings.account(account)
     async with reach.ledger(settings) as ledger:
         runs = await ledger.runs(account, OPEN)
@@ -82,19 +99,49 @@ async def _leave(
     as_json: bool,
 ) -> None:
     _confirm(runs, yes=yes, as_json=as_json)
+    alone = [run for run in runs if not is_leg(run)]
     exits = Exits(ledger, RiskDesk(ledger, settings.risk))
     try:
-        asked = [await exits.ask(run, operator(), why) for run in runs]
+        asked = [await exits.ask(run, operator(), why) for run in alone]
     except InvalidValueError as error:
         raise BadInputError(f"--{error}") from None
-    await _start(settings, runs, asked)
+    await _start(settings, alone, asked)
+    pairs = await _stop_pairs(settings, list(grouped(runs)), why, quiet=as_json)
     if not no_wait:
         await asyncio.gather(*(_ended(exits, way.run_id, quiet=as_json) for way in asked))
-    found = await exits.of([run.run_id for run in runs])
+    found = await exits.of([run.run_id for run in alone])
     if as_json:
-        put_json({"exits": list(found.values())})
-    elif no_wait:
+        put_json({"exits": list(found.values()), "pairs": pairs})
+    elif no_wait and asked:
         click.echo(f"{len(asked)} asked to leave: `opensqt risk status` shows how far it is")
+    if not all(pair.stops for pair in pairs):
+        click.get_current_context().exit(Exit.FAILED)
+
+
+async def _stop_pairs(
+    settings: Settings, names: Sequence[str], why: str, *, quiet: bool
+) -> list[StoppedPair]:
+    pairs = []
+    for name in names:
+        pairs.append(await _stopped(settings, name, why))
+        if not quiet:
+            click.echo(f"pair {name} {pairs[-1].told}")
+    return pairs
+
+
+async def _stopped(settings: Settings, name: str, why: str) -> StoppedPair:
+    """Tell a pair to close both its legs and end; one that cannot be told does not stop others."""
+    from workers.cli.pair_runs import PairRuns  # noqa: PLC0415  half a second, not always needed
+    from workflows.pair_messages import ExitPair  # noqa: PLC0415  the same
+
+    try:
+        runs = await PairRuns.connect(settings)
+        message = ExitPair(ends=True, by=operator(), why=why)
+        phase = (await runs.tell(name, "exit", message)).phase
+    except CommandError as error:
+        simple = "one of `opensqt arb run` closes when it is started with --stop"
+        return StoppedPair(name, False, f"was not told to stop: {error}; {simple}")  # noqa: FBT003
+    return StoppedPair(name, True, f"is {phase}: `opensqt arb watch {name}`")  # noqa: FBT003
 
 
 def _confirm(runs: Sequence[Run], *, yes: bool, as_json: bool) -> None:

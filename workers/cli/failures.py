@@ -68,17 +68,24 @@ def no_temporal(address: str) -> UnreachableError:
     )
 
 
-def exists(name: str) -> ExistsError:
-    """Return the error of a name that is taken."""
+def exists(name: str, group: str = "grid") -> ExistsError:
+    """Return the error of a name that is taken, by a run that the commands of *group* are for."""
     return ExistsError(
-        f"a run {name} exists already: see it with `opensqt grid status {name}`, or start this one "
-        "under another --name"
+        f"a run {name} exists already: see it with `opensqt {group} status {name}`, or start this "
+        "one under another --name"
     )
 
 
-def no_run(name: str) -> NotFoundError:
+def no_run(name: str, group: str = "grid") -> NotFoundError:
     """Return the error of a name that nobody has."""
-    return NotFoundError(f"there is no run {name}: `opensqt grid list` shows them")
+    return NotFoundError(f"there is no run {name}: `opensqt {group} list` shows them")
+
+
+def only_a_leg(name: str, pair: str) -> BadInputError:
+    """Return the error of a leg that is named where only a whole run can be meant."""
+    return BadInputError(
+        f"{name} is a leg of the pair {pair}, and no run of its own: `opensqt arb status {pair}`"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from domain.grid.spec import StopMode
 from workers.cli.failures import BadInputError, CommandError
 from workers.cli.options import accept_option, why_option, with_settings
 from workers.cli.output import console, put_json
-from workers.cli.runs import NoWorkerError, Runs, operator
+from workers.cli.runs import DurableRuns, NoWorkerError, Runs, S, operator
 from workers.cli.specs import read_spec
 from workers.cli.tables import preview_table
 from workers.settings import Settings
@@ -75,37 +75,51 @@ async def reconfigure(
 ) -> None:
     """Change the live run NAME to SPEC: show what that does to its orders, ask, then do it."""
     asks = not (yes or dry_run)
-    if asks and (as_json or spec == "-" or not sys.stdin.isatty()):
-        raise BadInputError(_NOBODY)
+    if asks:
+        require_somebody(spec, as_json=as_json)
     parsed = read_spec(spec)
     runs = await Runs.connect(settings)
     found = await runs.preview(name, parsed)
     if not as_json:
         console().print(preview_table(found))
-    if asks and not click.confirm(f"change run {name} to this?", default=False):
-        raise CommandError("nothing was changed")
+    if asks:
+        confirm_change(name)
     after = None
     if not dry_run:
         message = ReconfigureGrid(parsed, operator(), why)
-        after = await _told(runs, name, "reconfigure", message)
+        after = await told(runs, name, "reconfigure", message)
     if as_json:
         put_json({"name": name, "changed": not dry_run, "preview": found, "status": after})
     elif after is not None:
         click.echo(f"run {name} is {after.phase} with the new settings")
 
 
+def require_somebody(spec: str, *, as_json: bool) -> None:
+    """Raise BadInputError unless there is a person who can be asked whether to change a run."""
+    if as_json or spec == "-" or not sys.stdin.isatty():
+        raise BadInputError(_NOBODY)
+
+
+def confirm_change(name: str) -> None:
+    """Return if a person wants the change that was shown; raises CommandError if not."""
+    if not click.confirm(f"change run {name} to this?", default=False):
+        raise CommandError("nothing was changed")
+
+
 async def _tell(settings: Settings, name: str, update: str, message: Any, *, as_json: bool) -> None:
-    after = await _told(await Runs.connect(settings), name, update, message)
+    after = await told(await Runs.connect(settings), name, update, message)
     if as_json:
         put_json({"name": name, "status": after})
     else:
         click.echo(f"run {name} is {after.phase}")
 
 
-async def _told(runs: Runs, name: str, update: str, message: Any) -> Any:
+async def told(runs: DurableRuns[S], name: str, update: str, message: Any) -> S:
+    """Send an update and return the status after it; raises what `DurableRuns.tell` does."""
     try:
         return await runs.tell(name, update, message)
     except NoWorkerError as error:
         raise NoWorkerError(
-            f"{error}. Whether {update} was taken is not known: ask `opensqt grid status {name}`"
+            f"{error}. Whether {update} was taken is not known: ask "
+            f"`opensqt {runs.group} status {name}`"
         ) from None

@@ -20,7 +20,7 @@ _COMMANDS = {
     "alerts": ("workers.cli.alerts:alerts", "Show what people were told, and try the channels."),
     "reconcile": ("workers.cli.reconcile:reconcile", "Compare runs with their venues."),
     "audit": ("workers.cli.audit:audit", "Show who did what, when and why."),
-    "arb": ("workers.cli.arb:arb", "Play pairs over recorded markets."),
+    "arb": ("workers.cli.arb:arb", "Preview, start, watch and play pairs that earn funding."),
     "simple": ("workers.cli.simple:simple", "Run a strategy without Temporal."),
     "doctor": ("workers.cli.doctor:doctor", "Check what works, and say how to fix the rest."),
     "db": ("workers.cli.db:db", "Make, upgrade and check the ledger."),

@@ -6,6 +6,7 @@ from workers.cli import book, reach
 from workers.cli.failures import no_run
 from workers.cli.options import with_settings
 from workers.cli.output import console, put_json
+from workers.cli.pair_book import legs_of
 from workers.cli.tables import money_table
 from workers.settings import Settings
 
@@ -16,6 +17,7 @@ from workers.settings import Settings
 async def pnl(name: str | None, *, settings: Settings, as_json: bool) -> None:
     """Show grid profit, floating, funding, fees and transfers of the run NAME, or of all.
 
+    A pair is shown by its legs, and both together: funding, what their prices did (basis), fees.
     The residual is what the venue has and the runs cannot explain: it must be 0. What depends on a
     price is unknown, and not 0, when the exchange cannot be asked.
     """
@@ -24,9 +26,9 @@ async def pnl(name: str | None, *, settings: Settings, as_json: bool) -> None:
             runs = await ledger.runs()
         else:
             run = await ledger.run(name)
-            if run is None:
+            runs = [run] if run is not None else await legs_of(ledger, name)
+            if not runs:
                 raise no_run(name)
-            runs = [run]
         answer = await book.money(settings, ledger, runs)
     if as_json:
         put_json(answer)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from domain.grid.view import GridStatus, SlotView
 from workers.cli import book, reach
-from workers.cli.failures import CommandError, NotFoundError, UnreachableError, no_run
+from workers.cli.failures import CommandError, NotFoundError, UnreachableError
+from workers.cli.pair_book import refuse_leg
 from workers.cli.runs import Runs
 from workers.settings import Settings
 
@@ -49,5 +50,5 @@ async def _line(settings: Settings, name: str, first: CommandError) -> book.RunL
     async with reach.ledger(settings) as ledger:
         run = await ledger.run(name)
         if run is None:
-            raise no_run(name) if isinstance(first, NotFoundError) else first
-        return book.line_of(run, await ledger.account_of_run(name))
+            raise first
+        return book.line_of(refuse_leg(run), await ledger.account_of_run(name))

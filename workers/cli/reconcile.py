@@ -19,6 +19,7 @@ from workers.cli.comparing import RunPlan, plans
 from workers.cli.failures import BadInputError, CommandError, no_run
 from workers.cli.options import with_settings
 from workers.cli.output import console, put_json
+from workers.cli.pair_book import is_leg, legs_of
 from workers.cli.runs import Runs, operator
 from workers.cli.tables import plain_table
 from workers.settings import Settings
@@ -27,6 +28,10 @@ from workflows.messages import Command
 _BY_ITSELF = (
     "is a simple run, which nothing can tell anything: it compares itself at every start and every "
     "reconcile_every seconds"
+)
+_AT_EACH_LOOK = (
+    "is a pair, or a leg of one, which compares its books with its venues at every look: "
+    "`opensqt arb status` shows what is not hedged"
 )
 
 
@@ -74,8 +79,10 @@ async def reconcile(
 
 async def _chosen(ledger: Ledger, name: str | None) -> list[Run]:
     if name is None:
-        return await ledger.runs(statuses=OPEN)
+        return [run for run in await ledger.runs(statuses=OPEN) if not is_leg(run)]
     run = await ledger.run(name)
+    if (run is None and await legs_of(ledger, name)) or (run is not None and is_leg(run)):
+        raise BadInputError(f"{name} {_AT_EACH_LOOK}")
     if run is None:
         raise no_run(name)
     if run.closed_at is not None:

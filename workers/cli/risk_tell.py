@@ -10,9 +10,10 @@ from activities.store.ledger import Ledger
 from domain.errors import InvalidValueError
 from domain.risk.scope import OVERALL, Scope, ScopeKind
 from workers.cli import reach
-from workers.cli.failures import BadInputError, no_run
+from workers.cli.failures import BadInputError, CommandError, no_run
 from workers.cli.options import with_settings
 from workers.cli.output import put_json
+from workers.cli.pair_book import legs_of
 from workers.cli.runs import operator
 from workers.settings import Settings
 
@@ -91,12 +92,23 @@ async def _scope(settings: Settings, ledger: Ledger, run: str | None, account: s
         raise BadInputError("--run and --account: name one of them, or none for everything")
     if run is not None:
         if await ledger.run(run) is None:
-            raise no_run(run)
+            raise await _no_run(ledger, run)
         return Scope(ScopeKind.RUN, run)
     if account is not None:
         settings.account(account)
         return Scope(ScopeKind.ACCOUNT, account)
     return OVERALL
+
+
+async def _no_run(ledger: Ledger, name: str) -> CommandError:
+    """Return the error of a name that no run has; that of a pair is none."""
+    legs = await legs_of(ledger, name)
+    if not legs:
+        return no_run(name)
+    named = " and ".join(f"--run {leg.run_id}" for leg in legs)
+    return BadInputError(
+        f"{name} is a pair: `opensqt arb pause {name}` halts it, {named} mean one of its legs"
+    )
 
 
 async def _moved(move: Any) -> None:

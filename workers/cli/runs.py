@@ -1,13 +1,13 @@
-"""Grid runs as Temporal knows them: start one, ask it, tell it; every wait has an end."""
+"""Runs as Temporal knows them: start one, ask it, tell it; every wait has an end."""
 
 import asyncio
 import getpass
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 from temporalio.client import (
     Client,
@@ -32,6 +32,7 @@ from workers.cli import reach
 from workers.cli.failures import (
     BadInputError,
     CommandError,
+    NotFoundError,
     UnreachableError,
     exists,
     no_run,
@@ -41,13 +42,18 @@ from workflows import names
 from workflows.messages import GridRunInput
 
 #: A worker answers in milliseconds, also after a replay; more means that there is none.
-_QUERY: Final = timedelta(seconds=4)
+QUERY: Final = timedelta(seconds=4)
 _UPDATE: Final = timedelta(seconds=15)
 #: Local activities of a worker that died are done again after this long (temporal.md, item 5).
 _TASK_TIMEOUT: Final = timedelta(seconds=3)
 #: How a run that has no state yet answers a query; its error's type does not come through.
 _NOT_READY: Final = "still being prepared"
+#: The commands for each kind of run.
+_GROUPS: Final = {names.GRID_RUN: "grid", names.ARBITRAGE_RUN: "arb"}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+S = TypeVar("S")
 
 
 class NoWorkerError(UnreachableError):
@@ -58,53 +64,61 @@ class NotReadyError(CommandError):
     """The run was started and has not yet asked its venue for what it needs."""
 
 
-class Runs:
-    """The grid runs of one Temporal namespace."""
+class DurableRuns(Generic[S]):
+    """The runs of one kind of workflow in one Temporal namespace; they tell of themselves as S."""
+
+    #: The workflow, and the group of the commands for it.
+    workflow: ClassVar[str]
+    group: ClassVar[str]
+    status_type: ClassVar[type[Any]]
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._settings = settings
+        #: Runs that were seen to be of this kind.
+        self._ours: set[str] = set()
 
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
         """Return the runs, or raise UnreachableError if Temporal does not answer."""
         return cls(await reach.temporal(settings), settings)
 
-    async def start(self, name: str, spec: GridSpec, accepted: Accepted) -> None:
-        """Start a run of *spec*, whose preflight may find what is *accepted*.
+    async def _start(self, name: str, account: str, message: Any, summary: str) -> None:
+        """Start the workflow of a run at the workers of *account*.
 
         Raises ExistsError if there is, or was, one of that name.
         """
         checked_name(name)
-        self._settings.address_of(spec.account)
         try:
-            async with _answers(self._settings, name, _UPDATE):
+            async with self._answers(name, _UPDATE):
                 await self._client.start_workflow(
-                    names.GRID_RUN,
-                    GridRunInput(spec, accepted=accepted),
+                    self.workflow,
+                    message,
                     id=name,
-                    task_queue=names.account_queue(spec.account),
+                    task_queue=names.account_queue(account),
                     task_timeout=_TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    static_summary=f"{spec.direction} grid on {spec.symbol}",
+                    static_summary=summary,
                 )
         except WorkflowAlreadyStartedError:
-            raise exists(name) from None
+            raise exists(name, self.group) from None
+        self._ours.add(name)
 
     async def is_open(self, name: str) -> bool:
         """Return whether the run's workflow has not ended; raises NotFoundError."""
-        async with _answers(self._settings, name, _QUERY):
-            described = await self._handle(name).describe()
+        async with self._answers(name, QUERY):
+            described = await self._client.get_workflow_handle(name).describe()
             return described.status is WorkflowExecutionStatus.RUNNING
 
-    async def status(self, name: str) -> GridStatus:
+    async def status(self, name: str) -> S:
         """Return what the run is doing; raises NotFoundError or NoWorkerError."""
-        async with _answers(self._settings, name, _QUERY):
-            answer: GridStatus = await self._handle(name).query("status", result_type=GridStatus)
+        async with self._answers(name, QUERY):
+            handle = await self._handle(name)
+            answer: S = await handle.query("status", result_type=self.status_type)
             return answer
 
-    async def begun(self, name: str, patience: timedelta) -> GridStatus:
+    async def begun(self, name: str, patience: timedelta) -> S:
         """Return the first status of a run that was just started.
 
         Raises CommandError with the reason if it failed at once, NotReadyError if it takes longer.
@@ -122,42 +136,71 @@ class Runs:
 
     async def _why_failed(self, name: str) -> str:
         try:
-            async with _answers(self._settings, name, _QUERY):
-                await self._handle(name).result()
+            async with self._answers(name, QUERY):
+                await self._client.get_workflow_handle(name).result()
         except WorkflowFailureError as error:
             return f"run {name} ended at once: {_cause(error)}"
         return f"run {name} ended at once"
 
+    async def tell(self, name: str, update: str, message: Any) -> S:
+        """Send an update and return the status after it; a refusal is a CommandError."""
+        async with self._answers(name, _UPDATE):
+            handle = await self._handle(name)
+            answer: S = await handle.execute_update(update, message, result_type=self.status_type)
+            return answer
+
+    async def _handle(self, name: str) -> "WorkflowHandle[Any, Any]":
+        """Return the workflow of a run; raises NotFoundError if it is of another kind."""
+        handle = self._client.get_workflow_handle(name)
+        if name not in self._ours:
+            kind = (await handle.describe()).workflow_type
+            if kind != self.workflow:
+                raise _of_another_kind(name, kind, self.group)
+            self._ours.add(name)
+        return handle
+
+    def _answers(self, name: str, limit: timedelta) -> AbstractAsyncContextManager[None]:
+        return _answers(self._settings, name, limit, self.group)
+
+
+class Runs(DurableRuns[GridStatus]):
+    """Grid runs."""
+
+    workflow = names.GRID_RUN
+    group = "grid"
+    status_type = GridStatus
+
+    async def start(self, name: str, spec: GridSpec, accepted: Accepted) -> None:
+        """Start a run of *spec*, whose preflight may find what is *accepted*.
+
+        Raises ExistsError if there is, or was, one of that name.
+        """
+        self._settings.address_of(spec.account)
+        message = GridRunInput(spec, accepted=accepted)
+        told = f"{spec.direction} grid on {spec.symbol}"
+        await self._start(name, spec.account, message, told)
+
     async def slots(self, name: str) -> list[SlotView]:
         """Return the run's slots, highest price first; raises NotFoundError or NoWorkerError."""
-        async with _answers(self._settings, name, _QUERY):
-            answer: list[SlotView] = await self._handle(name).query(
+        async with self._answers(name, QUERY):
+            answer: list[SlotView] = await (await self._handle(name)).query(
                 "slots", result_type=list[SlotView]
             )
             return answer
 
     async def belief(self, name: str) -> Belief:
         """Return what the run believes; raises NotFoundError or NoWorkerError."""
-        async with _answers(self._settings, name, _QUERY):
-            answer: Belief = await self._handle(name).query("belief", result_type=Belief)
+        async with self._answers(name, QUERY):
+            answer: Belief = await (await self._handle(name)).query("belief", result_type=Belief)
             return answer
 
     async def preview(self, name: str, spec: GridSpec) -> Preview:
         """Return what a reconfiguration to *spec* would do, or raise CommandError if refused."""
-        async with _answers(self._settings, name, _QUERY):
-            answer: Preview = await self._handle(name).query("preview", spec, result_type=Preview)
-            return answer
-
-    async def tell(self, name: str, update: str, message: Any) -> GridStatus:
-        """Send an update and return the status after it; a refusal is a CommandError."""
-        async with _answers(self._settings, name, _UPDATE):
-            answer: GridStatus = await self._handle(name).execute_update(
-                update, message, result_type=GridStatus
+        async with self._answers(name, QUERY):
+            answer: Preview = await (await self._handle(name)).query(
+                "preview", spec, result_type=Preview
             )
             return answer
-
-    def _handle(self, name: str) -> "WorkflowHandle[Any, Any]":
-        return self._client.get_workflow_handle(name)
 
 
 def checked_name(name: str) -> str:
@@ -179,7 +222,9 @@ def operator() -> str:
 
 
 @asynccontextmanager
-async def _answers(settings: Settings, name: str, limit: timedelta) -> AsyncIterator[None]:
+async def _answers(
+    settings: Settings, name: str, limit: timedelta, group: str
+) -> AsyncIterator[None]:
     """Turn what Temporal says, or does not say within *limit*, into an error for a person."""
     silent = (
         f"no worker answered for run {name} within {limit.total_seconds():.0f} s: "
@@ -200,13 +245,19 @@ async def _answers(settings: Settings, name: str, limit: timedelta) -> AsyncIter
         if error.status is RPCStatusCode.NOT_FOUND:
             if "completed" in error.message:
                 raise CommandError(f"run {name} has ended: nothing can be changed") from None
-            raise no_run(name) from None
+            raise no_run(name, group) from None
         if error.status is RPCStatusCode.FAILED_PRECONDITION:
             raise NoWorkerError(silent) from None  # no poller on the queue
         raise UnreachableError(
             f"Temporal at {settings.temporal} could not answer for run {name} ({error.message}): "
             "`opensqt doctor` says what is wrong"
         ) from None
+
+
+def _of_another_kind(name: str, kind: str, group: str) -> NotFoundError:
+    if kind not in _GROUPS:
+        return no_run(name, group)
+    return NotFoundError(f"run {name} is another kind: `opensqt {_GROUPS[kind]} status {name}`")
 
 
 def _cause(error: BaseException) -> str:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from activities.messages import Accepted
+from activities.pair_messages import leg_run_ids
 from domain.grid.config import bind
 from domain.grid.preview import Preview
 from domain.grid.preview import preview as preview_at
@@ -12,7 +13,7 @@ from domain.grid.spec import GridSpec
 from domain.risk.preflight import refuse_unknown_names
 from workers.cli import reach
 from workers.cli.failures import UnreachableError, exists
-from workers.cli.runs import NotReadyError, NoWorkerError, Runs, checked_name
+from workers.cli.runs import DurableRuns, NotReadyError, NoWorkerError, Runs, checked_name
 from workers.settings import Settings
 
 #: What a run may take to be ready; a busy machine needs a few seconds.
@@ -50,11 +51,8 @@ async def start_run(
     nothing has, CommandError for a preflight that does not pass, ExistsError if the name is or
     was in use, UnreachableError without Temporal or the ledger.
     """
-    checked_name(name)
     refuse_unknown_names(accepted.names, [spec.account])
-    async with reach.ledger(settings) as ledger:
-        if await ledger.run(name) is not None:
-            raise exists(name)
+    await refuse_taken(settings, name)
     runs = await Runs.connect(settings)
     notes: list[str] = []
     try:
@@ -62,12 +60,29 @@ async def start_run(
     except UnreachableError as error:
         notes.append(f"{error}. The run waits for it")
     await runs.start(name, spec, accepted)
+    phase = await taken_up(runs, name, notes)
+    return Started(name, spec.symbol, phase, tuple(notes))
+
+
+async def refuse_taken(settings: Settings, name: str) -> None:
+    """Raise BadInputError if no run may be called *name*, ExistsError if the ledger has one."""
+    checked_name(name)
+    async with reach.ledger(settings) as ledger:
+        if await ledger.run(name) is not None:
+            raise exists(name)
+        if await ledger.run(leg_run_ids(name)[0]) is not None:
+            raise exists(name, "arb")
+
+
+async def taken_up(runs: DurableRuns[Any], name: str, notes: list[str]) -> str:
+    """Return the phase of a run that was just started, after a moment; *notes* say what it lacks.
+
+    Raises CommandError with the reason if it failed at once.
+    """
     try:
-        phase = (await runs.begun(name, _PATIENCE)).phase
+        return str((await runs.begun(name, _PATIENCE)).phase)
     except NotReadyError:
         notes.append("it still asks its venue for what it needs")
-        phase = "starting"
     except NoWorkerError as error:
         notes.append(f"{error}. The run begins then")
-        phase = "starting"
-    return Started(name, spec.symbol, phase, tuple(notes))
+    return "starting"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from domain.grid.preview import Preview, PreviewLine
 from domain.grid.view import GridStatus, SlotView
-from workers.cli.book import Money, RunLine
+from workers.cli.book import AccountMoney, Money, PairMoney, RunLine, RunMoney
 from workers.cli.output import money, number
 
 #: A line below the head and nothing between columns: a list has to fit into 80 of them.
@@ -27,7 +27,8 @@ def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     return table
 
 
-def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
+def facts_table(rows: Sequence[tuple[str, str]]) -> Table:
+    """Return what is said of one thing: its name, and what it is."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -51,7 +52,7 @@ def preview_table(preview: Preview) -> RenderableType:
     ]
     if preview.cancels:
         rows.append(("canceled", f"{len(preview.cancels)} of the orders that rest now"))
-    parts: list[RenderableType] = [_pairs(rows), Text("")]
+    parts: list[RenderableType] = [facts_table(rows), Text("")]
     if preview.orders:
         parts += [table]
     parts += [Text(f"! {warning}", style="yellow") for warning in preview.warnings]
@@ -112,7 +113,7 @@ def status_table(name: str, status: GridStatus) -> RenderableType:
         ("fees", f"{money(-status.fees, sign=True)} {quote}"),
         ("total", f"{money(status.total, sign=True)} {quote}"),
     ]
-    return _pairs(rows)
+    return facts_table(rows)
 
 
 def book_table(line: RunLine) -> RenderableType:
@@ -127,7 +128,7 @@ def book_table(line: RunLine) -> RenderableType:
         ("grid profit", money(line.grid_profit, sign=True)),
         ("fees", money(-line.fees, sign=True)),
     ]
-    return _pairs(rows)
+    return facts_table(rows)
 
 
 def slots_table(slots: Sequence[SlotView]) -> RenderableType:
@@ -157,35 +158,54 @@ def money_table(answer: Money) -> RenderableType:
     """Return what runs earned, and whether the money adds up."""
     if not answer.runs:
         return Text("no runs in the ledger; start one with `opensqt grid start SPEC.yaml`")
+    parts: list[RenderableType] = [_runs_money(answer.runs), Text("")]
+    if answer.pairs:
+        parts += [_pairs_money(answer.pairs), Text("")]
+    return Group(*parts, *(_residual(account) for account in answer.accounts))
+
+
+def _runs_money(runs: Sequence[RunMoney]) -> RenderableType:
+    # What prices did to a leg of a pair is seen as a whole only beside the other leg.
+    price = "price" if all(run.pair for run in runs) else "grid"
     figures: dict[str, list[Decimal | None]] = {
-        "grid": [run.grid_profit for run in answer.runs],
-        "floating": [run.floating for run in answer.runs],
-        "funding": [run.funding for run in answer.runs],
-        "fees": [-run.fees for run in answer.runs],
-        "transfers": [None if run.transfers is None else -run.transfers for run in answer.runs],
-        "total": [run.total for run in answer.runs],
+        price: [run.grid_profit for run in runs],
+        "floating": [run.floating for run in runs],
+        "funding": [run.funding for run in runs],
+        "fees": [-run.fees for run in runs],
+        "transfers": [None if run.transfers is None else -run.transfers for run in runs],
+        "total": [run.total for run in runs],
     }
     for rare in ("funding", "transfers"):
         if not any(figures[rare]):
             del figures[rare]
     numbers = ("cycles", "fills", "position", *figures)
     table = plain_table("run", *numbers, right=numbers)
-    for row, run in enumerate(answer.runs):
+    for row, run in enumerate(runs):
         table.add_row(
             run.name,
-            str(run.cycles),
+            "" if run.pair else str(run.cycles),
             str(run.fills),
             number(run.position),
             *(money(amounts[row], sign=True) for amounts in figures.values()),
         )
-    parts: list[RenderableType] = [table, Text("")]
-    for account in answer.accounts:
-        where = f"{account.account} {account.symbol}"
-        if account.residual is None:
-            parts.append(Text(f"residual of {where}: not known ({account.note})", style="yellow"))
-        elif account.residual == 0:
-            parts.append(Text(f"residual of {where}: 0, the money adds up", style="green"))
-        else:
-            told = f"residual of {where}: {number(account.residual)}; {account.note}"
-            parts.append(Text(told, style="bold red"))
-    return Group(*parts)
+    return table
+
+
+def _pairs_money(pairs: Sequence[PairMoney]) -> RenderableType:
+    """Return what both legs of each pair earned together."""
+    numbers = ("funding", "basis", "fees", "total")
+    table = plain_table("pair", *numbers, right=numbers)
+    for pair in pairs:
+        amounts = (pair.funding, pair.basis, -pair.fees, pair.total)
+        table.add_row(pair.name, *(money(amount, sign=True) for amount in amounts))
+    return table
+
+
+def _residual(account: AccountMoney) -> RenderableType:
+    where = f"{account.account} {account.symbol}"
+    if account.residual is None:
+        return Text(f"residual of {where}: not known ({account.note})", style="yellow")
+    if account.residual == 0:
+        return Text(f"residual of {where}: 0, the money adds up", style="green")
+    told = f"residual of {where}: {number(account.residual)}; {account.note}"
+    return Text(told, style="bold red")

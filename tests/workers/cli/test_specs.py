@@ -7,9 +7,11 @@ import pytest
 
 from domain.grid.spec import Direction
 from workers.cli.failures import BadInputError
-from workers.cli.specs import parse_text, read_spec
+from workers.cli.specs import parse_text, read_pair, read_spec
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+PAIR = EXAMPLES / "first-pair.yaml"
+GRIDS = sorted(path for path in EXAMPLES.glob("*.yaml") if path != PAIR)
 
 GOOD = "symbol: BTC/USDT:USDT\ninterval: 30\namount: 200\n"
 
@@ -20,9 +22,16 @@ def _refused(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.name)
 def test_every_example_is_a_spec(path: Path) -> None:
     assert read_spec(str(path)).symbol == "BTC/USDT:USDT"
+
+
+def test_the_example_of_a_pair_is_a_spec_of_a_pair() -> None:
+    spec = read_pair(str(PAIR))
+    assert [leg.symbol for leg in spec.legs] == ["BTC/USDT", "BTC/USDT:USDT"]
+    with pytest.raises(BadInputError, match="first is no field of a grid"):
+        read_spec(str(PAIR))
 
 
 @pytest.mark.parametrize(
