@@ -119,7 +119,7 @@ class AccountDesk:
             raise InvalidValueError(full)
         await self._reconciler.opened(run, found.seen, found.since)
         await self._ledger.open_run(run)
-        await self._note_overrides(run_id, found, accepted)
+        await self.note_overrides(run_id, found, accepted)
         return Prepared(instrument, price, self._venue.name)
 
     async def clear(self, asked: ClearInput) -> None:
@@ -132,7 +132,7 @@ class AccountDesk:
         instrument = run.instrument if run else await self._venue.instrument(asked.spec.symbol)
         config = bind(asked.spec, instrument)
         found = await self.preflight(asked.run_id, config, asked.needs, asked.accepted)
-        await self._note_overrides(asked.run_id, found, asked.accepted)
+        await self.note_overrides(asked.run_id, found, asked.accepted)
 
     async def renew(self, asked: RenewInput) -> None:
         """Reserve what a run may need with other settings, and what it has at risk already.
@@ -166,14 +166,17 @@ class AccountDesk:
         """Return the report of a preflight that passed; raises as `clear`."""
         return await self.look_before(planned_grid(run_id, config, needs), accepted)
 
-    async def look_before(self, planned: Planned, accepted: Accepted) -> Report:
-        """Return the report of a preflight that passed, of whatever is *planned*."""
-        refuse_unknown_names(accepted.names, [self._account])
+    async def look_before(
+        self, planned: Planned, accepted: Accepted, accounts: Sequence[str] = ()
+    ) -> Report:
+        """Return the report of a preflight that passed, of what is *planned* for *accounts*."""
+        refuse_unknown_names(accepted.names, accounts or [self._account])
         found = await self._preflight.report(planned)
         found.require(accepted.names)
         return found
 
-    async def _note_overrides(self, run_id: str, found: Report, accepted: Accepted) -> None:
+    async def note_overrides(self, run_id: str, found: Report, accepted: Accepted) -> None:
+        """Put into the audit log what a person has taken as it was found."""
         for check in overridden(found.checks, accepted.names):
             entry = AuditEntry(
                 self._clock(),

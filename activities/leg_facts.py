@@ -27,8 +27,8 @@ class LegFacts:
         self._account = account
         self._venue = venue
         self._clock = clock
-        #: The time between two settlements, by symbol and the next of them: it is asked for once.
-        self._intervals: dict[tuple[str, datetime], timedelta] = {}
+        #: By symbol, the next settlement and the time since the last one: it is asked for once.
+        self._intervals: dict[str, tuple[datetime, timedelta]] = {}
 
     def require_word_of(self, instrument: Instrument) -> None:
         """Raise InvalidValueError if the venue cannot tell what a pair has to know."""
@@ -58,9 +58,9 @@ class LegFacts:
         return FundingTold(number, told)
 
     async def _interval(self, venue: FundingVenue, symbol: str, due: datetime) -> timedelta:
-        known = self._intervals.get((symbol, due))
-        if known is not None:
-            return known
+        known = self._intervals.get(symbol)
+        if known is not None and known[0] == due:
+            return known[1]
         settled = await venue.funding_rates(symbol, due - _SETTLED_WITHIN)
         before = [rate.at for rate in settled if rate.at < due]
         if not before:
@@ -68,7 +68,7 @@ class LegFacts:
                 f"{symbol} at {self._venue.name}: no settlement of the last day is told, so the "
                 "interval of its funding is not known"
             )
-        self._intervals = {(symbol, due): due - max(before)}
+        self._intervals[symbol] = due, due - max(before)
         return due - max(before)
 
     async def _ahead(self) -> timedelta:

@@ -40,7 +40,7 @@ from domain.arbitrage.events import (
     HealthTold,
     PositionTold,
 )
-from domain.arbitrage.pair_events import LegTold, OrderAction, PairEvent
+from domain.arbitrage.pair_events import LegHalted, LegTold, OrderAction, PairEvent
 from domain.conditions import HealthVenue
 from domain.errors import InvalidValueError, StoreError, VenueError
 from domain.grid.events import (
@@ -50,7 +50,6 @@ from domain.grid.events import (
     Place,
     Refused,
     Reported,
-    RiskChanged,
 )
 from domain.money import EXACT, ZERO, Instrument, Price, add
 from domain.orders import Refusal, RefusalReason, Side
@@ -103,7 +102,11 @@ class LegDesk:
             )
         instrument = await self._venue.instrument(leg.symbol)
         self._facts.require_word_of(instrument)
-        found = await self._books.look_before(self._planned(asked, instrument), asked.accepted)
+        accounts = [each.account for each in asked.spec.legs]
+        planned = self._planned(asked, instrument)
+        found = await self._books.look_before(planned, asked.accepted, accounts)
+        if asked.dry:
+            return LegOpened(instrument, self._venue.name)
         opening = VenueView.of(instrument, found.seen.balances, found.seen.positions)
         worst_case = worst(
             Asker(leg.run_id, leg.account, leg.symbol, instrument.quote, found.leverage),
@@ -128,6 +131,7 @@ class LegDesk:
                 opening,
             )
         )
+        await self._books.note_overrides(leg.run_id, found, asked.accepted)
         return LegOpened(instrument, self._venue.name)
 
     def _planned(self, asked: OpenLegInput, instrument: Instrument) -> Planned:
@@ -182,13 +186,13 @@ class LegDesk:
             events.append(await self._facts.quote(leg.number, leg.symbol))
         return events
 
-    async def _standing(self, leg: LegKey, at: datetime) -> RiskChanged:
+    async def _standing(self, leg: LegKey, at: datetime) -> LegHalted:
         """Return whether risk lets a pair open anything; what is not known halts (decision D9)."""
         try:
             stands = (await self._risk.standings(leg.account, [leg.run_id]))[leg.run_id]
         except StoreError as error:
-            return RiskChanged(True, at, f"the state of risk is not known: {error}")  # noqa: FBT003
-        return RiskChanged(stands.halted, at, stands.why)
+            return LegHalted(leg.number, True, at, f"the state of risk is not known: {error}")  # noqa: FBT003
+        return LegHalted(leg.number, stands.halted, at, stands.why)
 
     async def _books_of(self, asked: LegLookInput, at: datetime) -> Sequence[ArbEvent]:
         """Take in what the venue tells; what rests and nobody waits for is canceled."""

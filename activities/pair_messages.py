@@ -49,6 +49,8 @@ class OpenLegInput:
     leg: LegKey
     spec: ArbSpec
     accepted: Accepted = field(default_factory=Accepted)
+    #: Only see whether it could begin: both legs are looked at before either has begun.
+    dry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,11 +158,8 @@ class SimplePair:
         return await self._closed() if ended(self.state) else None
 
     async def _closed(self) -> PairResult:
-        books: list[LegBooks | None] = []
-        for leg in self._kept.legs:
-            desk = self._desk(leg)
-            books.append(await patiently(leg.run_id, lambda d=desk, k=leg: d.close(k)))  # type: ignore[misc]
-        return PairResult((books[0], books[1]), self.state.trades)
+        first, second = [await _closed(self._desk(leg), leg) for leg in self._kept.legs]
+        return PairResult((first, second), self.state.trades)
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -284,6 +281,10 @@ class SimplePair:
         await patiently(told.leg.pair, lambda: self._desk(told.leg).tell(told))
 
 
+async def _closed(desk: LegDesk, leg: LegKey) -> LegBooks | None:
+    return await patiently(leg.run_id, lambda: desk.close(leg))
+
+
 async def _begun(
     run_id: str,
     spec: ArbSpec,
@@ -291,21 +292,22 @@ async def _begun(
     accepted: Accepted,
     clock: Callable[[], datetime],
 ) -> PairCheckpoint:
-    """Open the books of both legs, or of none."""
+    """Look at both legs, and open the books of both, or of none: a name is used up by that."""
     identity = f"{run_id}/{uuid4()}"
     first, second = (
         LegKey(run_id, number, leg.account, leg.symbol, leg_tag(identity, number))
         for number, leg in enumerate(spec.legs, start=1)
     )
-    opened: list[LegKey] = []
+    one, other = [
+        await desks[leg.account].open(OpenLegInput(leg, spec, accepted, dry=True))
+        for leg in (first, second)
+    ]
+    config = bind(spec, one.instrument, other.instrument)
     try:
-        one = await desks[first.account].open(OpenLegInput(first, spec, accepted))
-        opened.append(first)
-        other = await desks[second.account].open(OpenLegInput(second, spec, accepted))
-        opened.append(second)
-        config = bind(spec, one.instrument, other.instrument)
+        for leg in (first, second):
+            await desks[leg.account].open(OpenLegInput(leg, spec, accepted))
     except TradingError:
-        for leg in opened:
-            await desks[leg.account].close(leg)
+        for leg in (first, second):
+            await _closed(desks[leg.account], leg)
         raise
     return PairCheckpoint(begin(config, identity, clock()), (first, second))

@@ -15,7 +15,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 from activities.messages import Accepted
-from activities.pair_messages import LegKey, LegLookInput, OpenLegInput, PairToldInput
+from activities.pair_messages import LegKey, LegLookInput, LegOpened, OpenLegInput, PairToldInput
 from domain.arbitrage.engine import begin, check_change
 from domain.arbitrage.events import (
     AbortTrade,
@@ -92,21 +92,26 @@ class ArbitrageRun:
                 self._put(ExitAsked(workflow.now(), "the workflow was canceled", ends=True))
 
     async def _begin(self, spec: ArbSpec, accepted: Accepted) -> ArbState:
-        """Open the books of both legs, or of none."""
+        """Look at both legs, and open the books of both, or of none: a name is used up by that."""
         self._tag()
-        opened = []
+        first, second = [await self._open(leg, spec, accepted, dry=True) for leg in self._legs]
+        try:
+            config = bind(spec, first.instrument, second.instrument)
+        except InvalidValueError as error:
+            raise _refusal(error) from None
         try:
             for leg in self._legs:
-                opened.append(await pair_calls.open_leg(OpenLegInput(leg, spec, accepted)))  # noqa: PERF401
-            first, second = opened
-            config = bind(spec, first.instrument, second.instrument)
-        except (FailureError, InvalidValueError, asyncio.CancelledError) as error:
+                await self._open(leg, spec, accepted, dry=False)
+        except (FailureError, asyncio.CancelledError):
             for leg in self._legs:
                 await asyncio.shield(pair_calls.close_leg(leg))
-            if isinstance(error, InvalidValueError):
-                raise _refusal(error) from None
             raise
         return begin(config, self._identity, workflow.now())
+
+    async def _open(
+        self, leg: LegKey, spec: ArbSpec, accepted: Accepted, *, dry: bool
+    ) -> LegOpened:
+        return await pair_calls.open_leg(OpenLegInput(leg, spec, accepted, dry))
 
     # --- the loop ----------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from domain.arbitrage.funding import Direction, LegFunding, basis, prorated, spr
 from domain.arbitrage.gauges import liquidation_distance
 from domain.arbitrage.legs import Quote
 from domain.arbitrage.pair import Kind
-from domain.arbitrage.pair_events import QuoteSeen
+from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.state import ArbConfig, ArbState, InFlight, Phase, bind
 from domain.arbitrage.trades import Wish, entry, leaving, middle, trade, trim, width
 from domain.arbitrage.window import may_enter
@@ -47,7 +47,6 @@ from domain.grid.events import (
     AlertLevel,
     PauseAsked,
     ResumeAsked,
-    RiskChanged,
     TimePassed,
 )
 from domain.money import EXACT
@@ -118,8 +117,9 @@ def _heard(state: ArbState, event: ArbEvent) -> ArbState:  # noqa: PLR0911 - one
             return _at(state.with_leg(replace(state.leg(number), funding_paid=total)), at)
         case TimePassed(now):
             return _at(state, now)
-        case RiskChanged(halted, at, why):
-            return _at(replace(state, halted=halted, halted_why=why), at)
+        case LegHalted(number, halted, at, why):
+            leg = replace(state.leg(number), halted=halted, halted_why=why)
+            return _at(state.with_leg(leg), at)
         case PauseAsked(at):
             running = state.phase is Phase.RUNNING
             return _at(replace(state, phase=Phase.PAUSED) if running else state, at)

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from domain.arbitrage.funding import LegFunding
 from domain.arbitrage.pair import PairTrade
-from domain.arbitrage.pair_events import QuoteSeen
+from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.spec import ArbSpec
-from domain.grid.events import Alert, PauseAsked, ResumeAsked, RiskChanged, TimePassed
+from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from domain.market import Position
 
 
@@ -132,7 +132,7 @@ ArbEvent = Annotated[
     | FundingPaid
     | BooksTold
     | TimePassed
-    | RiskChanged
+    | LegHalted
     | PauseAsked
     | ResumeAsked
     | ExitAsked

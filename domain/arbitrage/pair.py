@@ -68,7 +68,6 @@ class PairTrade:
     alerts: int = 0
     #: How many orders the run has made, this trade's among them: no id comes twice.
     generation: int = 0
-    halted: bool = False
     #: Why the lead trades no more; empty: it may.
     gave_up: str = ""
 
@@ -90,6 +89,11 @@ class PairTrade:
     def debt(self) -> Decimal:
         """Signed base that is not hedged, also what was not before; long if positive."""
         return add(*(part for leg in self.legs for part in (leg.held, leg.base)))
+
+    @property
+    def halted(self) -> bool:
+        """Whether risk halted a leg: then nothing of an entry is opened any more."""
+        return any(leg.halted for leg in self.legs)
 
     @property
     def finished(self) -> bool:

@@ -14,7 +14,6 @@ from domain.grid.events import (
     Place,
     Refused,
     Reported,
-    RiskChanged,
     TimePassed,
 )
 from domain.money import Price
@@ -52,8 +51,19 @@ class AbortAsked:
     kind: Literal["abort_asked"] = field(default="abort_asked", kw_only=True)
 
 
+@dataclass(frozen=True, slots=True)
+class LegHalted:
+    """Risk halted what opens on a leg, or cleared it. Either leg keeps the pair from opening."""
+
+    leg: int
+    halted: bool
+    at: datetime
+    why: str = ""
+    kind: Literal["leg_halted"] = field(default="leg_halted", kw_only=True)
+
+
 PairEvent = Annotated[
-    LegTold | QuoteSeen | TimePassed | AbortAsked | RiskChanged, Field(discriminator="kind")
+    LegTold | QuoteSeen | TimePassed | AbortAsked | LegHalted, Field(discriminator="kind")
 ]
 
 

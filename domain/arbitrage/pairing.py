@@ -20,6 +20,7 @@ from domain.arbitrage.pair import (
 )
 from domain.arbitrage.pair_events import (
     AbortAsked,
+    LegHalted,
     LegTold,
     OnLeg,
     OrderAction,
@@ -37,7 +38,6 @@ from domain.grid.events import (
     Place,
     Refused,
     Reported,
-    RiskChanged,
     TimePassed,
 )
 from domain.grid.slot import WorkingOrder
@@ -76,8 +76,9 @@ def step(trade: PairTrade, event: PairEvent) -> PairStep:
         case AbortAsked(at, why):
             trade = replace(trade, now=max(trade.now, at))
             return _decide(_given_up(trade, f"asked: {why}"))
-        case RiskChanged(halted, at):
-            return _decide(replace(trade, halted=halted, now=max(trade.now, at)))
+        case LegHalted(number, halted, at):
+            trade = trade.with_leg(replace(trade.leg(number), halted=halted))
+            return _decide(replace(trade, now=max(trade.now, at)))
         case _:
             assert_never(event)
 

@@ -60,6 +60,9 @@ class LegState:
     position: Position | None = None
     health: Decimal | None = None
     health_at: datetime | None = None
+    #: Risk lets nothing be opened here, and why.
+    halted: bool = False
+    halted_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,6 @@ class ArbState:
     now: datetime
     legs: tuple[LegState, LegState] = (LegState(1), LegState(2))
     phase: Phase = Phase.RUNNING
-    halted: bool = False
-    halted_why: str = ""
     #: How the pair that is held earns; None: nothing is held.
     direction: Direction | None = None
     #: How many settlements in a row found the basis toxic.
@@ -128,6 +129,16 @@ class ArbState:
         if leg.quote is None:
             return bool(quantity) and quantity >= instrument.min_quantity
         return instrument.accepts(leg.quote.bid, quantity)
+
+    @property
+    def halted(self) -> bool:
+        """Whether risk halted a leg: then the pair opens nothing."""
+        return any(leg.halted for leg in self.legs)
+
+    @property
+    def halted_why(self) -> str:
+        """Why it did; empty: it did not."""
+        return next((leg.halted_why for leg in self.legs if leg.halted), "")
 
     @property
     def open(self) -> bool:

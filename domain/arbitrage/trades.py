@@ -92,7 +92,6 @@ def trade(state: ArbState, wish: Wish) -> PairTrade:
         basis=_basis(state, lead),
         parallel=wish.forced,
         generation=state.generation,
-        halted=state.halted,
     )
 
 
@@ -113,6 +112,7 @@ def _leg(state: ArbState, number: int, wish: Wish) -> Leg:
         borrows=instrument.kind is MarketKind.SPOT and state.spec.both_ways,
         closing=closing,
         quote=leg.quote,
+        halted=leg.halted,
     )
 
 

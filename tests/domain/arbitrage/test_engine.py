@@ -26,11 +26,11 @@ from domain.arbitrage.events import (
 )
 from domain.arbitrage.funding import spot
 from domain.arbitrage.pair import Kind, PairTrade
-from domain.arbitrage.pair_events import QuoteSeen
+from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.spec import ArbSpec, parse_spec
 from domain.arbitrage.state import ArbState, Phase, bind
 from domain.errors import InvalidValueError
-from domain.grid.events import Alert, PauseAsked, ResumeAsked, RiskChanged, TimePassed
+from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from domain.market import Position
 from domain.money import ZERO, Price
 from tests.domain.arbitrage.market import HOUR, PERPETUAL, SPOT, T0, D, instrument, perpetual
@@ -160,7 +160,7 @@ def test_just_after_a_settlement_it_waits_for_the_quiet_time() -> None:
     assert len(run.tell(*quotes, FundingTold(2, told)).trades) == 1
 
 
-@pytest.mark.parametrize("event", [RiskChanged(True, T0, "storm"), PauseAsked(T0)])
+@pytest.mark.parametrize("event", [LegHalted(1, True, T0, "storm"), PauseAsked(T0)])
 def test_halted_or_paused_it_opens_nothing_and_aborts_what_opens(event: ArbEvent) -> None:
     assert Run().tell(event).market().trades == []
     run = Run().market().tell(event)
@@ -171,8 +171,8 @@ def test_halted_or_paused_it_opens_nothing_and_aborts_what_opens(event: ArbEvent
 
 
 def test_after_the_halt_and_the_pause_it_enters() -> None:
-    run = Run().tell(PauseAsked(T0), RiskChanged(True, T0, "storm")).market()
-    run.tell(RiskChanged(False, T0, ""))
+    run = Run().tell(PauseAsked(T0), LegHalted(1, True, T0, "storm")).market()
+    run.tell(LegHalted(1, False, T0, ""))
     assert run.trades == []
     assert len(run.tell(ResumeAsked(T0)).trades) == 1
 
@@ -233,11 +233,11 @@ def test_d8_an_empty_leg_is_not_closed_by_opening_it() -> None:
 
 
 def test_a5_risk_never_keeps_a_pair_from_leaving() -> None:
-    run = Run().held().tell(RiskChanged(True, T0, "storm"))
+    run = Run().held().tell(LegHalted(1, True, T0, "storm"))
     assert run.market(T0 + HOUR, rate=POOR).last.kind is Kind.EXIT
-    asked = Run().held().tell(RiskChanged(True, T0, "storm"), ExitAsked(T0, "by hand"))
+    asked = Run().held().tell(LegHalted(1, True, T0, "storm"), ExitAsked(T0, "by hand"))
     assert asked.last.kind is Kind.EXIT
-    assert asked.tell(RiskChanged(True, T0, "worse"), PauseAsked(T0)).asked == asked.asked
+    assert asked.tell(LegHalted(1, True, T0, "worse"), PauseAsked(T0)).asked == asked.asked
 
 
 def test_a7_what_forces_an_exit_needs_no_funding() -> None:
@@ -352,6 +352,14 @@ def test_the_legs_stay_what_they_are() -> None:
     check_change(run.state, SpecChanged(spec(amount=7), T0))
 
 
+def test_a_halt_of_either_leg_stands_until_that_leg_is_cleared() -> None:
+    for halted, clear in ((1, 2), (2, 1)):
+        run = Run().tell(LegHalted(halted, True, T0, "storm"), LegHalted(clear, False, T0))
+        assert run.market().trades == []
+        assert run.state.halted_why == "storm"
+        assert len(run.tell(LegHalted(halted, False, T0)).trades) == 1
+
+
 def test_a_trade_that_was_lost_opens_nothing_until_the_books_of_both_legs_are_told() -> None:
     run = Run().market()
     later = T0 + SECOND
@@ -383,7 +391,7 @@ def _event() -> st.SearchStrategy[ArbEvent]:
         st.builds(lambda when: FundingTold(1, spot(when)), at),
         st.builds(HealthTold, leg, health, at),
         st.builds(TimePassed, at),
-        st.builds(RiskChanged, st.booleans(), at, st.just("a storm")),
+        st.builds(LegHalted, st.integers(1, 2), st.booleans(), at, st.just("a storm")),
         st.builds(PauseAsked, at),
         st.builds(ResumeAsked, at),
         st.builds(ExitAsked, at, st.just("by hand"), st.booleans()),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain.arbitrage.hedging import HedgeSpec, Rung
 from domain.arbitrage.legs import Leg, Quote
 from domain.arbitrage.pair import Kind, PairStep, PairTrade, Stage, unwinding_is_cheaper
-from domain.arbitrage.pair_events import AbortAsked, LegTold, OnLeg, PairEvent, QuoteSeen
+from domain.arbitrage.pair_events import AbortAsked, LegHalted, LegTold, OnLeg, PairEvent, QuoteSeen
 from domain.arbitrage.pairing import begin, step
 from domain.errors import InvalidValueError
 from domain.grid.events import (
@@ -23,7 +23,6 @@ from domain.grid.events import (
     Place,
     Refused,
     Reported,
-    RiskChanged,
     TimePassed,
 )
 from domain.money import Instrument, MarketKind, Price, Quantity
@@ -279,7 +278,7 @@ def test_risk_ends_the_lead_of_an_entry_and_never_its_hedge() -> None:
     play = Play(enter())
     play.quotes()
     play.market.print(1, 99_999, 30)
-    play.tell(RiskChanged(halted=True, at=BEGIN, why="a storm"))
+    play.tell(LegHalted(1, halted=True, at=BEGIN, why="a storm"))
     play.settle()
 
     assert play.market.held(1) == 30
@@ -288,7 +287,7 @@ def test_risk_ends_the_lead_of_an_entry_and_never_its_hedge() -> None:
 
 def test_risk_does_not_touch_an_exit() -> None:
     play = Play(leave(play_of_entry()))
-    play.tell(RiskChanged(halted=True, at=BEGIN, why="a storm"))
+    play.tell(LegHalted(1, halted=True, at=BEGIN, why="a storm"))
     play.settle()
 
     assert play.market.held(1) == -100
@@ -490,7 +489,7 @@ def test_whatever_happens_it_ends_hedged_and_every_order_is_one(
             case "up":
                 play.market.down.discard(leg)
             case "halt":
-                play.tell(RiskChanged(halted=size > 0, at=play.market.now))
+                play.tell(LegHalted(1, halted=size > 0, at=play.market.now))
             case _:
                 play.tell(AbortAsked(play.market.now, "enough"))
     play.settle()
