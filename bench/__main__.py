@@ -12,7 +12,16 @@ from typing import Final
 from bench.report import Row, read, table, write
 
 _ROOT: Final = Path(__file__).parents[1]
-BENCHES: Final = ("engine", "replay", "durable", "fleet", "gateways", "streams", "connected")
+BENCHES: Final = (
+    "engine",
+    "replay",
+    "durable",
+    "fleet",
+    "gateways",
+    "streams",
+    "connected",
+    "scan",
+)
 
 
 def main() -> int:

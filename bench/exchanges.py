@@ -27,7 +27,7 @@ from bench.tapped import TappedVenue
 from domain.errors import VenueUnavailableError
 from domain.limiter import Rate
 from domain.money import Instrument, MarketKind, Price, Quantity
-from domain.simulation.tape import MarketEvent, TradePrinted
+from domain.simulation.tape import FundingAnnounced, FundingDue, MarketEvent, TradePrinted
 from opensqt.market_maker.v1 import paper_pb2, paper_pb2_grpc
 from workers.exchange.fronts.keys import local_keys
 from workers.exchange.server import running
@@ -53,6 +53,9 @@ _PERPETUAL: Final = Instrument(
 )
 _BALANCES: Final = {"USDT": Decimal(100_000_000)}
 _MICROSECOND: Final = timedelta(microseconds=1)
+_EIGHT: Final = timedelta(hours=8)
+#: Days of a `Month`: those that a score looks at, and two more.
+_MONTH: Final = 32
 
 
 def symbol(kind: MarketKind, number: int = 0) -> str:
@@ -104,6 +107,57 @@ class Trades:
         self._index = mark["index"]
 
 
+class Month:
+    """A month of each coin, spot and perpetual: a trade a day, and funding every eight hours.
+
+    It ends with the last full hour; each coin pays another rate, and the next one is announced.
+    """
+
+    def __init__(self, coins: int) -> None:
+        perpetuals, spots = markets(MarketKind.PERPETUAL, coins), markets(MarketKind.SPOT, coins)
+        self.instruments: Sequence[Instrument] = [*perpetuals, *spots]
+        self.origin: Mapping[str, Any] = {"coins": coins}
+        self._end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        hours = range(-24 * _MONTH, 1)
+        self._events = [event for hour in hours for event in self._hour(hour)]
+        self._events += [
+            FundingAnnounced(each.symbol, _rate(number), self._end + _EIGHT, self._end)
+            for number, each in enumerate(perpetuals)
+        ]
+        self._index = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def begin(self, started_at: datetime) -> datetime:  # noqa: ARG002 - it has times of its own
+        return self._end - _MONTH * timedelta(days=1)
+
+    def peek(self) -> MarketEvent | None:
+        return self._events[self._index] if self._index < len(self._events) else None
+
+    def take(self) -> None:
+        self._index += 1
+
+    def mark(self) -> Mapping[str, Any]:
+        return {"index": self._index}
+
+    def seek(self, mark: Mapping[str, Any]) -> None:
+        self._index = mark["index"]
+
+    def _hour(self, hour: int) -> Iterator[MarketEvent]:
+        at = self._end + timedelta(hours=hour)
+        for number, each in enumerate(self.instruments):
+            if hour % 24 == 0:
+                price = Price(_START + hour // 24 * (number % 7))
+                yield TradePrinted(each.symbol, price, Quantity(20_000_000), at)
+            if hour % 8 == 0 and each.kind is MarketKind.PERPETUAL:
+                yield FundingDue(each.symbol, _rate(number), at)
+
+
+def _rate(number: int) -> Decimal:
+    return Decimal(100 + number).scaleb(-6)
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """An exchange that runs: where its fronts are, and what moves its market."""
@@ -145,15 +199,23 @@ def credentials() -> Credentials:
 
 @contextmanager
 def exchange(
-    fronts: Sequence[str] = NAMES, *, perpetuals: int = 1, spots: int = 1, lots: int = 1
+    fronts: Sequence[str] = NAMES,
+    *,
+    perpetuals: int = 1,
+    spots: int = 1,
+    lots: int = 1,
+    coins: int = 0,
 ) -> Iterator[Exchange]:
-    """Run an exchange inside the context; the first price of each market is there."""
+    """Run an exchange inside the context; the first price of each market is there.
+
+    With *coins* its market is a `Month` of them, and that is over.
+    """
     with (
         TemporaryDirectory(prefix="opensqt-bench-") as directory,
         (Path(directory) / "exchange.log").open("w") as log,
     ):
         markets = {"perpetuals": perpetuals, "spots": spots, "lots": lots}
-        asked = {"data": directory, "fronts": fronts, **markets}
+        asked = {"data": directory, "fronts": fronts, "coins": coins, **markets}
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.exchanges"],
             stdin=subprocess.PIPE,
@@ -173,7 +235,7 @@ def exchange(
             with grpc.insecure_channel(told["address"]) as channel:
                 local = Local(told["host"], told["port"], Path(told["authority"]))
                 runs = Exchange(local, paper_pb2_grpc.PaperControlServiceStub(channel))
-                runs.advance(perpetuals + spots)
+                runs.advance(told["prices"])
                 yield runs
         finally:
             process.stdin.close()
@@ -189,7 +251,11 @@ async def _serve() -> None:
         balances=_BALANCES,
         fronts=tuple(asked["fronts"]),
     )
-    source = Trades(asked["perpetuals"], asked["spots"], asked["lots"])
+    source: Trades | Month = Trades(asked["perpetuals"], asked["spots"], asked["lots"])
+    prices = len(source.instruments)
+    if asked["coins"]:
+        source = Month(asked["coins"])
+        prices = len(source)
     async with running(settings, source) as runs:
         if runs.fronts is None:
             raise AssertionError("fronts were asked for")
@@ -198,6 +264,7 @@ async def _serve() -> None:
             "host": runs.fronts.host,
             "port": runs.fronts.port,
             "authority": str(runs.fronts.authority),
+            "prices": prices,
         }
         print(json.dumps(told), flush=True)
         await asyncio.to_thread(sys.stdin.read)

@@ -220,7 +220,15 @@ class _Loop:
     def _tick(self, now: datetime) -> None:
         for exchange in self._exchanges.values():
             exchange.advance(now)
-        self._saga([TimePassed(now)])
+        quotes = [(leg.number, leg.quote) for leg in self._trade_in_flight.legs]
+        stand = [QuoteSeen(n, each.bid, each.ask, now) for n, each in quotes if each is not None]
+        self._saga([*stand, TimePassed(now)])
+
+    @property
+    def _trade_in_flight(self) -> PairTrade:
+        if self._trade is None:
+            raise AssertionError("no trade is in flight")
+        return self._trade
 
     def _saga(self, events: Iterable[PairEvent]) -> None:
         assert self._trade is not None  # noqa: S101 - there is one while it is told anything

@@ -45,6 +45,9 @@ class HedgeSpec(Written):
     wide_band: Band = Decimal("0.005")
     reprice_every: Annotated[int, Field(ge=1, le=60)] = 1
     """Seconds that a passive order stays where it is, at least."""
+    silent_after: Annotated[int, Field(ge=1, le=60)] = 2
+    """Seconds without a price after which a venue is taken for down: no lead trades into that, and
+    a debt is worked off on the other leg."""
     alert_after: Annotated[int, Field(ge=1)] = 10
     """Seconds after which people hear of a debt; again after twice as long, and so on."""
 

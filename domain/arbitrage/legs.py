@@ -52,6 +52,8 @@ class Leg:
     obstacle: str = ""
     #: It came to nothing: the next order waits for another price, or for time.
     waiting: bool = False
+    #: Its venue has not told a price for a while.
+    silent: bool = False
     #: The venue has nothing left to reduce: somebody else closed it.
     gone: bool = False
 

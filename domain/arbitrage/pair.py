@@ -118,14 +118,26 @@ class PairStep:
 
 
 def wanted(trade: PairTrade, leg: Leg) -> int:
-    """Return the signed lots that *leg* should trade now."""
+    """Return the signed lots that *leg* should trade now.
+
+    Nothing is sent to a venue that is silent: what became of it could not be found out, and as long
+    as that is so the other leg could not be undone.
+    """
+    if leg.silent:
+        return 0
     leads = leg.number == trade.lead.number
     if trade.stage is Stage.LEADING and (leads or trade.parallel):
-        may = not trade.gave_up and not (trade.halted and trade.kind is Kind.ENTER)
-        return leg.left if may else 0
+        return leg.left if _may_lead(trade) else 0
     if trade.stage is Stage.LEADING:
         return 0 if leads else leg.lots_for(-trade.debt)
     return leg.lots_for(-trade.debt) if leg is _settler(trade) else 0
+
+
+def _may_lead(trade: PairTrade) -> bool:
+    """Return whether a leg may trade first: nobody leads where the other one cannot follow."""
+    if trade.gave_up or (trade.halted and trade.kind is Kind.ENTER):
+        return False
+    return trade.parallel or not any(each.silent for each in trade.legs)
 
 
 def _settler(trade: PairTrade) -> Leg:
@@ -135,7 +147,7 @@ def _settler(trade: PairTrade) -> Leg:
 
 
 def _can_settle(trade: PairTrade, leg: Leg) -> bool:
-    return not leg.gone and leg.takes(leg.lots_for(-trade.debt))
+    return not (leg.gone or leg.silent) and leg.takes(leg.lots_for(-trade.debt))
 
 
 def rung_of(trade: PairTrade, leg: Leg) -> Rung:
@@ -150,7 +162,7 @@ def rung_of(trade: PairTrade, leg: Leg) -> Rung:
 
 def tradable(trade: PairTrade) -> bool:
     """Return whether a venue would take an order for the debt."""
-    return any(_can_settle(trade, leg) for leg in trade.legs)
+    return any(not leg.gone and leg.takes(leg.lots_for(-trade.debt)) for leg in trade.legs)
 
 
 def unwinding_is_cheaper(trade: PairTrade) -> bool:

@@ -68,7 +68,8 @@ def step(trade: PairTrade, event: PairEvent) -> PairStep:
         case LegTold(number, told):
             return _told(trade, trade.leg(number), told)
         case QuoteSeen(number, bid, ask, at):
-            leg = replace(trade.leg(number), quote=Quote(bid, ask, at), waiting=False)
+            leg = trade.leg(number)
+            leg = replace(leg, quote=Quote(bid, ask, at), waiting=False, silent=False)
             return _decide(replace(trade.with_leg(leg), now=max(trade.now, at)))
         case TimePassed(now):
             return _time_passed(replace(trade, now=max(trade.now, now)))
@@ -151,9 +152,16 @@ def _time_passed(trade: PairTrade) -> PairStep:
             first.append(OnLeg(leg.number, LookUp(leg.instrument.symbol, leg.order.client_id)))
         elif leg.order is not None and leg.order.canceling:
             first.append(OnLeg(leg.number, _cancel(leg, leg.order)))
-        trade = trade.with_leg(replace(trade.leg(leg.number), obstacle="", waiting=False))
+        silent = _is_silent(trade, leg)
+        known = trade.leg(leg.number)
+        trade = trade.with_leg(replace(known, obstacle="", waiting=False, silent=silent))
     decided = _decide(trade)
     return PairStep(decided.state, (*first, *decided.actions))
+
+
+def _is_silent(trade: PairTrade, leg: Leg) -> bool:
+    limit = timedelta(seconds=trade.spec.silent_after)
+    return leg.quote is not None and trade.now - leg.quote.at > limit
 
 
 # --- decisions -----------------------------------------------------------------------------------
@@ -178,6 +186,8 @@ def _patient(trade: PairTrade) -> PairTrade:
         return trade
     if trade.halted:
         return _given_up(trade, "risk halted entries")
+    if trade.follow.silent:
+        return _given_up(trade, f"{trade.follow.account} does not answer")
     if trade.now - trade.begun_at > trade.lead_for:
         return _given_up(trade, f"the lead had {trade.lead_for.total_seconds():g} s")
     return trade
@@ -227,7 +237,7 @@ def _manage(trade: PairTrade, leg: Leg) -> tuple[PairTrade, OrderAction | None]:
         return trade.with_leg(leg), _cancel(leg, order)
     if leg.waiting or leg.obstacle or leg.gone or not leg.takes(want):
         return trade, None
-    if trade.stage is Stage.SETTLING and any(each.order for each in trade.legs):
+    if trade.stage is Stage.SETTLING and any(map(_may_fill, trade.legs)):
         return trade, None  # what still works on the other leg may be what is missing here
     request = _request(trade, leg, want, rung)
     if request is None:
@@ -237,6 +247,15 @@ def _manage(trade: PairTrade, leg: Leg) -> tuple[PairTrade, OrderAction | None]:
     )
     leg = replace(leg, order=working, rung=rung, placed_at=trade.now)
     return replace(trade.with_leg(leg), generation=trade.generation + 1), Place(request)
+
+
+def _may_fill(leg: Leg) -> bool:
+    """Return whether the other leg should wait for the order of *leg*.
+
+    One that is in doubt at a venue that is silent may be so for hours; it blocks its own leg and no
+    other. If it turns out to have traded after all, that is a debt like any other.
+    """
+    return leg.order is not None and not (leg.order.unknown and leg.silent)
 
 
 def _is_wrong(trade: PairTrade, leg: Leg, order: WorkingOrder, want: int, rung: Rung) -> bool:

@@ -85,12 +85,13 @@ def score(facts: Facts, now: datetime) -> Score | None:
 
 def _risk(facts: Facts) -> Decimal | None:
     history = facts.history
-    if history.stability is None or history.positive is None or facts.volatility is None:
+    stability, positive = history.stability, history.positive  # each looks at the whole history
+    if stability is None or positive is None or facts.volatility is None:
         return None
-    steady = min(EXACT.divide(history.stability, Decimal(10)), _ONE)
+    steady = min(EXACT.divide(stability, Decimal(10)), _ONE)
     calm = EXACT.divide(_ONE, _one_and(100, facts.volatility))
     settled = EXACT.divide(_ONE, Decimal(1 + history.flips))
-    return _product(steady, calm, settled, history.positive)
+    return _product(steady, calm, settled, positive)
 
 
 def _maturity(facts: Facts) -> Decimal | None:

@@ -1,7 +1,8 @@
 """Which pairs are worth holding: the liquid ones, ranked, and when to change from one to another.
 
     liquid   24 h quote volume >= the minimum, on the venue of each leg
-    listed   liquid, APR >= the least, score > 0
+    alike    |price of one leg / price of the other - 1| <= the most basis: coins may share a name
+    listed   liquid, alike, APR >= the least, score > 0
     ranked   by score, the highest first; equal scores by the pair's name
     switch   (APR new - APR old) * hold / 365 d > cost * buffer
 
@@ -33,6 +34,8 @@ class UniverseSpec(Written):
     """Traded in 24 hours on each of the two venues, in quote; 0: volume does not matter."""
     least_apr: NotNegative = Decimal("0.01")
     """A share of the notional in a year, the mean of 7 days."""
+    most_basis: Positive = Decimal("0.1")
+    """Legs whose prices are further apart, as a share, are taken for different coins."""
     hold_days: Positive = Decimal(7)
     """How long a better pair is expected to stay better."""
     switch_cost: NotNegative = Decimal("0.003")
@@ -43,11 +46,15 @@ class UniverseSpec(Written):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pair that a scan saw, with the 24 h quote volume of each leg. None: not known."""
+    """A pair that a scan saw, with the 24 h quote volume of each leg. None: not known.
+
+    `basis` is by how much the second leg is dearer than the first, a share.
+    """
 
     pair: str
     volumes: tuple[Decimal | None, Decimal | None]
     score: Score | None
+    basis: Decimal | None = None
 
 
 class Exclusion(StrEnum):
@@ -56,13 +63,17 @@ class Exclusion(StrEnum):
     VOLUME_UNKNOWN = "volume_unknown"
     SCORE_UNKNOWN = "score_unknown"
     ILLIQUID = "illiquid"
+    UNLIKE = "unlike"
     LOW_APR = "low_apr"
     WORTHLESS = "worthless"
 
     @property
     def unknown(self) -> bool:
-        """Return whether something was not told: no reason to leave a pair that is held."""
-        return self in (Exclusion.VOLUME_UNKNOWN, Exclusion.SCORE_UNKNOWN)
+        """Return whether something was not told: no reason to leave a pair that is held.
+
+        Nor are prices that are far apart: they may be a moment's, and the pair was one coin before.
+        """
+        return self in (Exclusion.VOLUME_UNKNOWN, Exclusion.SCORE_UNKNOWN, Exclusion.UNLIKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +100,14 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class ScanFailed:
-    """A scan that did not hear from every venue it asked."""
+    """A scan that did not hear from every venue it asked.
+
+    `lasting`: it will not by being asked again, a person must act.
+    """
 
     venue: str
     why: str
+    lasting: bool = False
 
 
 Scan = Ranking | ScanFailed
@@ -122,6 +137,8 @@ def judge(spec: UniverseSpec, candidate: Candidate) -> Ranked | Exclusion:
     volumes, found, least = candidate.volumes, candidate.score, spec.min_quote_volume
     if any(volume is not None and volume < least for volume in volumes):
         return Exclusion.ILLIQUID
+    if candidate.basis is not None and abs(candidate.basis) > spec.most_basis:
+        return Exclusion.UNLIKE
     if found is not None and found.apr < spec.least_apr:
         return Exclusion.LOW_APR
     if found is not None and found.value <= 0:

@@ -5,12 +5,14 @@ client of a venue behind that venue's dialect. The markets stand still unless th
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate, count
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,16 @@ from activities.venues.ccxt.hosts import Local
 from activities.venues.ccxt.registry import quirks_of
 from activities.venues.ccxt.venue import CcxtVenue
 from activities.venues.remote import RemoteVenue
+from domain.arbitrage.events import ArbEvent, ExitAsked
 from domain.arbitrage.spec import ArbSpec, parse_spec
 from domain.arbitrage.view import PairStatus, status
+from domain.grid.events import PauseAsked
 from domain.money import MarketKind, Price, Quantity
 from domain.orders import OrderReport
 from domain.ports import Venue
+from domain.risk.scope import Scope, ScopeKind
 from domain.simulation.tape import (
+    DepthShown,
     FundingAnnounced,
     FundingDue,
     MarketEvent,
@@ -58,18 +64,20 @@ from workflows.pair_messages import ArbInput, ExitPair, PairResult
 PAPER = "paper"
 KINDS = {1: MarketKind.SPOT, 2: MarketKind.PERPETUAL}
 MUCH = 1_000_000
+#: Less than this no venue takes an order for: 5 quote at 1000.
+TRADABLE = Decimal("0.005")
 #: What the pair is worth a leg, and at 1000 a base.
 AMOUNT = Decimal(101)
 LOTS = 100
 #: When the funding before the run was settled.
 SETTLED_AGO = timedelta(hours=1)
 EVER = START - timedelta(days=1)
-_ALICE = "alice"
+ALICE = "alice"
 _numbers = count(1)
 #: A ladder of a second a rung: no test waits for long.
 HEDGE = {"passive_for": 1, "cross_for": 1, "wide_for": 1, "alert_after": 2}
-#: So old may a debt become: all rungs, and a turn on the last one.
-MOST = timedelta(seconds=6)
+#: So old may a debt become: all rungs, a turn on the last one, and a machine that is out of breath.
+MOST = timedelta(seconds=20)
 
 
 @dataclass
@@ -87,8 +95,12 @@ class Side:
     def symbol(self) -> str:
         return SYMBOLS[KINDS[self.number]]
 
+    @property
+    def lot(self) -> Decimal:
+        return Decimal("0.001")
+
     def at(self) -> datetime:
-        """Return the time of the next event: now, since what a run is paid is paid while it runs."""
+        """Return the time of the next event: now, for what is settled before a run is not its."""
         self.last = max(datetime.now(UTC), self.last + timedelta(milliseconds=1))
         return self.last
 
@@ -101,6 +113,7 @@ class Side:
         bid, ask = Price(price * 10 - spread // 2), Price(price * 10 + spread // 2)
         lots = Quantity(size)
         self.happens(Quoted(self.symbol, bid, ask, lots, lots, self.at()))
+        self.happens(DepthShown(self.symbol, ((bid, lots),), ((ask, lots),), self.at()))
 
     def print(self, price: int, lots: int = MUCH) -> None:
         self.happens(TradePrinted(self.symbol, Price(price * 10), Quantity(lots), self.at()))
@@ -126,14 +139,14 @@ class Side:
 
     def orders(self) -> Sequence[OrderReport]:
         """Return every order that the exchange ever took."""
-        return self.exchange.host.exchange.orders_since(_ALICE, self.symbol, EVER)
+        return self.exchange.host.exchange.orders_since(ALICE, self.symbol, EVER)
 
     def resting(self) -> Sequence[OrderReport]:
-        return self.exchange.host.exchange.open_orders(_ALICE, self.symbol)
+        return self.exchange.host.exchange.open_orders(ALICE, self.symbol)
 
     def held(self) -> Decimal:
         """Return the signed base that is held, by the exchange's own fills, after their fees."""
-        fills = self.exchange.host.exchange.fills_since(_ALICE, self.symbol, EVER)
+        fills = self.exchange.host.exchange.fills_since(ALICE, self.symbol, EVER)
         lots = sum(fill.side.sign * fill.quantity.lots for fill in fills)
         fees = sum((f.fee for f in fills if f.fee_asset == "BTC"), Decimal(0))
         return Decimal(lots) * Decimal("0.001") - fees
@@ -143,8 +156,9 @@ class Side:
     def _on_places(self, **fault: Any) -> dict[str, Any]:
         return {"method": "PlaceOrder" if self.where == PAPER else "rest.place", **fault}
 
-    def refuses(self, times: int | None = None) -> None:
-        self.break_down(self._on_places(kind="refuse", reason="insufficient_funds", count=times))
+    def refuses(self, times: int | None = None, every: int = 1) -> None:
+        fault = {"kind": "refuse", "reason": "insufficient_funds", "every": every}
+        self.break_down(self._on_places(count=times, **fault))
 
     def loses_answers(self, times: int | None = None) -> None:
         self.break_down(self._on_places(kind="lost_answer", count=times))
@@ -177,7 +191,7 @@ class Ground:
     run_id: str
     directory: Path
     client: Client | None = None
-    debts: list[timedelta] = field(default_factory=list)
+    naked: "Naked | None" = None
     _stack: AsyncExitStack | None = None
     _pair: SimplePair | None = None
     _task: "asyncio.Task[PairResult | None] | None" = None
@@ -279,14 +293,31 @@ class Ground:
         else:
             await self.handle.execute_update("exit", ExitPair(ends=True, why="the test ends"))
 
-    async def pause(self) -> None:
-        from domain.arbitrage.events import ArbEvent  # noqa: F401
-        from domain.grid.events import PauseAsked
-
+    async def tell(self, update: str, event: ArbEvent, message: Any) -> None:
+        """Ask the run for something: the simple one by an event, the durable one by an update."""
         if self._pair is not None:
-            self._pair.tell(PauseAsked(self._pair.state.now))
+            self._pair.tell(event)
         else:
-            await self.handle.execute_update("pause", Command("tester"))
+            await self.handle.execute_update(update, message)
+
+    async def pause(self) -> None:
+        await self.tell("pause", PauseAsked(datetime.now(UTC)), Command("tester"))
+
+    async def leave(self) -> None:
+        """Ask for the pair to be closed; the run goes on watching."""
+        asked = ExitAsked(datetime.now(UTC), "the test wants out")
+        await self.tell("exit", asked, ExitPair(why="the test wants out"))
+
+    async def halt(self) -> None:
+        """Open the breaker of everything."""
+        scope, side = Scope(ScopeKind.OVERALL, ""), self.sides[1]
+        assert side.desks is not None
+        await side.desks.risk.trip(scope, "tester", "a storm")
+
+    async def clear(self) -> None:
+        scope, side = Scope(ScopeKind.OVERALL, ""), self.sides[1]
+        assert side.desks is not None
+        await side.desks.risk.reset(scope, "tester", "it is over")
 
     async def result(self) -> PairResult:
         if self._task is not None:
@@ -314,14 +345,14 @@ class Ground:
     async def check(self, *, flat: bool) -> None:
         """Compare the exchanges' own books with ours: nothing twice, nothing naked, it adds up."""
         held = [side.held() for side in self.sides.values()]
-        assert abs(sum(held)) < Decimal("0.001"), f"naked: {held}"
-        assert (abs(held[1]) < Decimal("0.001")) is flat, held
+        assert abs(sum(held, Decimal(0))) < TRADABLE, f"naked: {held}"
+        assert (abs(held[1]) < TRADABLE) is flat, held
         for side in self.sides.values():
             assert not side.resting()
             ids = [order.client_id for order in side.orders()]
             assert len(ids) == len(set(ids))
             assert not any("~" in each for each in ids)  # no id was used again
-            await eventually(lambda s=side: self._books_agree(s), what="fills in the ledger")
+            await eventually(partial(self._books_agree, side), what="fills in the ledger")
 
     async def _books_agree(self, side: Side) -> bool:
         account = await self.ledger.account_of_run(f"{self.run_id}.{side.number}")
@@ -361,9 +392,11 @@ async def ground(
             venue = await stack.enter_async_context(_venue(sides[leg]))
             sides[leg].desks = desks(f"{name}-{number}-{leg}", venue, ledger)
         made = Ground(sides, ledger, f"pair-{number}", directory, client)
+        made.naked = Naked(list(sides.values()))
         try:
             yield made
         finally:
+            await made.naked.end()
             await made.end()
             await _end_workflows(made)
 
@@ -378,7 +411,7 @@ async def _side(stack: AsyncExitStack, directory: Path, leg: int, name: str) -> 
         fronts=() if name == PAPER else (name,),
     )
     exchange = await stack.enter_async_context(running(settings, _Here(events)))
-    exchange.host.account(_ALICE)
+    exchange.host.account(ALICE)
     side = Side(leg, name, exchange, events)
     begin = datetime.now(UTC) - SETTLED_AGO
     bid, ask, much = Price(9999), Price(10001), Quantity(MUCH)
@@ -393,14 +426,14 @@ async def _side(stack: AsyncExitStack, directory: Path, leg: int, name: str) -> 
 @asynccontextmanager
 async def _venue(side: Side) -> AsyncIterator[Venue]:
     if side.where == PAPER:
-        async with RemoteVenue(side.exchange.address, _ALICE) as remote:
+        async with RemoteVenue(side.exchange.address, ALICE) as remote:
             yield remote
         return
     fronts = side.exchange.fronts
     assert fronts is not None
     async with CcxtVenue(
         quirks_of(side.where, KINDS[side.number]),
-        credentials(_ALICE),
+        credentials(ALICE),
         local=Local(fronts.host, fronts.port, fronts.authority),
         orders=UNHURRIED,
         timeout=timedelta(seconds=1),
@@ -418,5 +451,29 @@ async def _end_workflows(made: Ground) -> None:
             await feed.terminate("the test ends")
 
 
-def ages(seconds: Sequence[float]) -> list[float]:
-    return list(accumulate(seconds, max))
+class Naked:
+    """How long, and how much, both exchanges together were not hedged, by their own fills."""
+
+    def __init__(self, sides: Sequence[Side]) -> None:
+        self._sides = sides
+        self.longest = timedelta()
+        self.most = Decimal(0)
+        self._task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        since: float | None = None
+        while True:
+            debt = abs(sum((side.held() for side in self._sides), Decimal(0)))
+            if debt < TRADABLE:
+                since = None
+            else:
+                now = time.monotonic()
+                since = since or now
+                self.longest = max(self.longest, timedelta(seconds=now - since))
+                self.most = max(self.most, debt)
+            await asyncio.sleep(0.05)
+
+    async def end(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task

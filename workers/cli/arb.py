@@ -5,6 +5,7 @@ import click
 from workers.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "scan": ("workers.cli.arb_scan:scan", "Rank the pairs that accounts could hold right now."),
     "backtest": ("workers.cli.arb_backtest:backtest", "Play a pair over recorded markets."),
 }
 
@@ -13,5 +14,5 @@ _COMMANDS = {
 def arb() -> None:
     """Pairs of two legs that are held together for the funding they earn.
 
-    They can be played over recorded prices and rates; they cannot trade yet.
+    They can be found at venues, and played over recorded prices and rates; they cannot trade yet.
     """

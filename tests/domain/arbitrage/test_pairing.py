@@ -58,8 +58,10 @@ class Market:
         }
         self.instruments = {1: SPOT, 2: PERPETUAL}
         self.read = {1: 0, 2: 0}
+        self.quotes: dict[int, tuple[Price, Price]] = {}
         self.faults: deque[str] = deque()
         self.down: set[int] = set()
+        self.muted: set[int] = set()
         self.now = BEGIN
         self.placed: list[str] = []
         self.alerts: list[str] = []
@@ -68,7 +70,13 @@ class Market:
         ticks, instrument = dollars * TICKS[number], self.instruments[number]
         bid, ask, much = Price(ticks - 1), Price(ticks + 1), Quantity(1_000_000)
         self.exchanges[number].on(Quoted(instrument.symbol, bid, ask, much, much, self.now))
+        self.quotes[number] = bid, ask
         return QuoteSeen(number, bid, ask, self.now)
+
+    def still(self) -> list[QuoteSeen]:
+        """Return the prices as they stand, of the venues that answer."""
+        told = [(n, quote) for n, quote in self.quotes.items() if n not in self.down]
+        return [QuoteSeen(n, bid, ask, self.now) for n, (bid, ask) in told]
 
     def print(self, number: int, dollars: int, lots: int) -> None:
         symbol, price = self.instruments[number].symbol, Price(dollars * TICKS[number])
@@ -77,6 +85,8 @@ class Market:
     def news(self) -> list[PairEvent]:
         found: list[PairEvent] = []
         for number, exchange in self.exchanges.items():
+            if number in self.muted:
+                continue
             new = exchange.reports_after("arb", self.read[number])
             self.read[number] += len(new)
             found += [LegTold(number, Reported(report)) for _, report in new]
@@ -161,7 +171,7 @@ class Play:
             self.market.now += SECOND
             for exchange in self.market.exchanges.values():
                 exchange.advance(self.market.now)
-            self.tell(TimePassed(self.market.now))
+            self.tell(*self.market.still(), TimePassed(self.market.now))
 
     def settle(self) -> None:
         """Let all be well from now on, until the trade is over."""
@@ -241,17 +251,18 @@ def test_a_follower_that_is_refused_for_good_is_undone_on_the_lead() -> None:
     assert hedged(play)
 
 
-def test_a_follower_that_is_down_for_ten_minutes_is_looked_up_and_hedged_then() -> None:
+def test_a_follower_that_is_down_for_ten_minutes_has_its_lead_given_back() -> None:
     play = Play(enter(spec=HedgeSpec(passive_for=0)))
     play.market.down.add(2)
     play.quotes()
     play.pass_time(600)
 
-    assert play.trade.debt_age() >= timedelta(minutes=9)
-    assert len(play.market.alerts) >= 4  # after 10, 20, 40 s and so on
-    assert len(play.market.placed) == 2, "an order in doubt is not sent again"
+    assert max(play.ages) < timedelta(seconds=20)
+    assert play.market.held(1) == 1  # what is left after the fee is too little to be sold
+    assert len(play.market.placed) == 3, "an order in doubt is not sent again"
+    assert not play.trade.finished, "nobody knows yet what became of it"
     play.settle()
-    assert hedged(play)
+    assert play.market.held(2) == 0
 
 
 def test_an_answer_that_was_lost_after_acceptance_is_no_second_order() -> None:
@@ -301,6 +312,58 @@ def leave(held: tuple[int, int], **options: object) -> PairTrade:
         lead_for=timedelta(seconds=20),
     )
     return replace(made, **options)  # type: ignore[arg-type]
+
+
+def test_no_lead_trades_into_a_venue_that_is_silent() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=60), lead_for=timedelta(seconds=30)))
+    play.quotes()
+    play.market.down.add(2)
+    play.pass_time(5)
+
+    assert "perp does not answer" in play.trade.gave_up
+    play.pass_time(2)
+    assert play.trade.finished
+    assert (play.market.held(1), play.market.held(2)) == (0, 0)
+
+
+def test_a_debt_is_worked_off_where_somebody_answers() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=60), lead_for=timedelta(seconds=30)))
+    play.quotes()
+    play.pass_time(1)
+    play.market.down.add(2)
+    play.pass_time(2)
+    play.market.print(1, 99_000, 40)  # the lead is filled just as its follower falls silent
+    play.pass_time(70)
+
+    assert play.trade.finished, play.trade
+    assert play.market.held(2) == 0
+    assert play.market.held(1) == 1  # a lot less the fee that spot took: too little to be sold
+
+
+def test_an_order_in_doubt_that_had_traded_is_worked_off_when_that_is_known() -> None:
+    play = Play(enter(spec=HedgeSpec(passive_for=0)))
+    play.market.faults.extend(["", "lost after"])
+    play.market.muted.add(2)
+    play.quotes()
+    assert (play.market.held(1), play.market.held(2)) == (100, -50)
+    play.market.down.add(2)
+    play.pass_time(20)
+    assert play.market.held(1) == 1  # given back: nobody could tell that it was hedged
+
+    play.market.muted.clear()
+    play.settle()
+    assert play.market.held(2) == 0
+
+
+def test_an_exit_waits_for_a_venue_that_is_silent() -> None:
+    play = Play(leave((100, -50)))
+    play.quotes()
+    play.market.down.add(2)
+    play.pass_time(60)
+    assert play.market.held(1) == 0  # nothing was given back that the other leg could not follow
+
+    play.settle()
+    assert (play.market.held(1), play.market.held(2)) == (-100, 50)
 
 
 def test_an_exit_climbs_to_the_market_if_nobody_comes() -> None:

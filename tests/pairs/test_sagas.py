@@ -1,0 +1,195 @@
+"""Whatever befalls the legs of a trade: in the end nothing is naked, and nothing was sent twice.
+
+Each scenario runs for both runners, on paper and behind the real client of two venues. What was
+naked, and for how long, is read off the fills of the exchanges themselves.
+"""
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from tests.eventually import eventually
+from tests.pairs.ground import HEDGE, LOTS, MOST, PAPER, TRADABLE, Ground, ground
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+#: One entry, and no other after it.
+ONCE: dict[str, Any] = {"cool_off": 3600}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What befalls an entry, and how that has to end."""
+
+    does: Callable[[Ground], Awaitable[None]]
+    before: Callable[[Ground], None]
+    spec: dict[str, Any] = field(default_factory=dict)
+    #: The lots of the perpetual that the pair ends with; None: some.
+    ends: int | None = 0
+
+
+async def nothing(pair: Ground) -> None:
+    """Let it be."""
+
+
+def quietly(pair: Ground) -> None:
+    """Let it be."""
+
+
+def lead_is_refused(pair: Ground) -> None:
+    pair.sides[1].refuses()
+
+
+def follower_is_refused(pair: Ground) -> None:
+    pair.sides[2].refuses()
+
+
+def lead_is_thin(pair: Ground) -> None:
+    pair.sides[1].quote(1000, size=40)
+
+
+def follower_is_thin(pair: Ground) -> None:
+    pair.sides[2].quote(1000, size=30)
+
+
+async def more_comes(pair: Ground) -> None:
+    """Let more stand on the follower's book, bit by bit."""
+    for filled in (30, 60, 90):
+        await eventually(partial(has_sold, pair, filled), what=f"{filled} lots of the follower")
+        pair.sides[2].quote(1000, size=30)
+
+
+def has_sold(pair: Ground, lots: int) -> bool:
+    return sum(order.filled.lots for order in pair.sides[2].orders()) >= lots
+
+
+def answer_is_lost(pair: Ground) -> None:
+    pair.sides[2].loses_answers(times=1)
+
+
+def lead_answer_is_lost(pair: Ground) -> None:
+    pair.sides[1].loses_answers(times=1)
+
+
+async def follower_goes_down(pair: Ground) -> None:
+    """Let the follower's venue be away when the lead trades, and until the lead is undone."""
+    await eventually(pair.sides[1].resting, what="the lead's order", every=0.01)
+    pair.sides[2].is_down()
+    pair.sides[1].print(990)
+    await eventually(lambda: pair.sides[1].held() < TRADABLE, within=20, what="the lead undone")
+    pair.sides[2].heal()
+
+
+async def nobody_comes(pair: Ground) -> None:
+    """The lead's order waits at the touch, and is never met."""
+    await eventually(pair.sides[1].resting, what="the lead's order")
+
+
+async def price_runs_away(pair: Ground) -> None:
+    """The lead trades, and then the follower's price falls, away from who has to sell there."""
+    await eventually(pair.sides[1].resting, what="the lead's order")
+    pair.sides[1].print(990)
+    for price in range(999, 979, -1):
+        pair.sides[2].quote(price)
+        status = await pair.status()
+        if status.trades and not status.trade:
+            return
+
+
+async def run_is_canceled(pair: Ground) -> None:
+    """Somebody wants the end of it all while the lead has traded and the follower has not."""
+    pair.sides[2].refuses()
+    await eventually(lambda: pair.sides[1].held() > 0, what="the lead", every=0.01)
+    if pair.durable:
+        await pair.handle.cancel()
+    else:
+        await pair.stop()
+    pair.sides[2].heal()
+
+
+PATIENT = {"hedge": {**HEDGE, "passive_for": 30}}
+AT_ONCE = {"hedge": {**HEDGE, "passive_for": 0}}
+SCENARIOS = {
+    "all is well": Scenario(nothing, quietly, ends=-LOTS),
+    "refusal of A": Scenario(nothing, lead_is_refused),
+    "refusal of B": Scenario(nothing, follower_is_refused, AT_ONCE),
+    "partial A": Scenario(nothing, lead_is_thin, {**AT_ONCE, "lead_for": 2}, ends=-40),
+    "partial B": Scenario(more_comes, follower_is_thin, AT_ONCE, ends=-LOTS),
+    "answer of B lost": Scenario(nothing, answer_is_lost, AT_ONCE, ends=-LOTS),
+    "answer of A lost": Scenario(nothing, lead_answer_is_lost, AT_ONCE, ends=-LOTS),
+    "B down": Scenario(follower_goes_down, quietly, {"lead_for": 30}),
+    "post-only never fills": Scenario(nobody_comes, quietly, {**PATIENT, "lead_for": 2}),
+    "the price runs away": Scenario(price_runs_away, quietly, {"lead_for": 10}, ends=None),
+}
+WHERE = {"paper": (PAPER, PAPER), "binance-bybit": ("binance", "bybit")}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("venues", WHERE)
+async def test_nothing_is_naked_in_the_end(
+    name: str, venues: str, tmp_path: Path, client: Client | None
+) -> None:
+    scenario = SCENARIOS[name]
+    async with ground(tmp_path, where=WHERE[venues], client=client) as pair:
+        scenario.before(pair)
+        await pair.start(**{**ONCE, **scenario.spec})
+        await scenario.does(pair)
+        await pair.is_quiet()
+        held = pair.sides[2].held()
+        if scenario.ends is not None:
+            assert held == scenario.ends * pair.sides[2].lot
+        await pair.check(flat=held == 0)
+        note(name, venues, pair)
+        assert pair.naked is not None
+        assert pair.naked.longest <= MOST
+        await leaves(pair)
+
+
+async def test_a_run_that_is_canceled_in_the_middle_ends_flat(
+    tmp_path: Path, client: Client | None
+) -> None:
+    async with ground(tmp_path, client=client) as pair:
+        await pair.start(**ONCE, **AT_ONCE)
+        await run_is_canceled(pair)
+        await pair.result()
+        await pair.check(flat=True)
+        note("the run is canceled", "paper", pair)
+
+
+async def leaves(pair: Ground) -> None:
+    """Stop the run; what it held is given back, and its books add up."""
+    for side in pair.sides.values():
+        side.heal()
+        side.quote(1000)
+    await pair.stop()
+    result = await pair.result()
+    await pair.check(flat=True)
+    for books in result.legs:
+        assert books is not None
+        assert books.residual == 0
+
+
+def note(name: str, venues: str, pair: Ground) -> None:
+    """Put a row of the table in docs/pairs.md where the environment wants it."""
+    path = os.environ.get("OPENSQT_TEST_SAGAS")
+    if path is None or pair.naked is None:
+        return
+    longest: timedelta = pair.naked.longest
+    row = {
+        "scenario": name,
+        "venues": venues,
+        "runner": "durable" if pair.durable else "simple",
+        "held": [str(side.held()) for side in pair.sides.values()],
+        "naked": [round(longest.total_seconds(), 1), str(pair.naked.most)],
+        "orders": [len(side.orders()) for side in pair.sides.values()],
+    }
+    with Path(path).open("a") as file:
+        file.write(json.dumps(row) + "\n")
