@@ -114,8 +114,10 @@ class ArbitrageRun:
         """Handle events until the pair is over (False) or should go on elsewhere (True)."""
         while not ended(self._pair):
             await self._take_all()
-            self._state = await take(self, self._pair, await self._look())
+            looked = await self._look()
+            # A trade that ended meanwhile has told what it did, before the look found it over.
             await self._take_all()
+            self._state = await take(self, self._pair, looked)
             self._show()
             if ended(self._pair):
                 break
