@@ -195,9 +195,8 @@ def _method(leg: Leg) -> str:
 
 
 def _refusing(leg: Leg) -> FaultRule:
-    return FaultRule(
-        method=_method(leg), kind=FaultKind.REFUSE, reason=RefusalReason.INSUFFICIENT_FUNDS
-    )
+    # Not for want of funds: three of those would open a breaker, and nothing would be entered.
+    return FaultRule(method=_method(leg), kind=FaultKind.REFUSE, reason=RefusalReason.OTHER)
 
 
 def _holding(leg: Leg, every: int) -> FaultRule:

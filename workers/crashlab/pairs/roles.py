@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from domain.arbitrage.spec import ArbSpec, parse_spec
 from domain.money import MarketKind
+from domain.risk.breaker_spec import BreakerSpec
+from domain.risk.spec import RiskSpec
 from workers.crashlab.role import SYMBOLS
 from workers.crashlab.steps import Runner
 
@@ -17,6 +19,20 @@ AMOUNT: Final = 300
 _HEDGE: Final = {"passive_for": 1, "cross_for": 1, "wide_for": 2, "alert_after": 5}
 #: What an account's health is below while it holds the pair, however well it stands.
 _ALWAYS_POOR: Final = "0.99999"
+
+
+#: No breaker opens for what the lab does on purpose, and one that opens closes soon.
+RISK: Final = RiskSpec(
+    breaker=BreakerSpec(
+        consecutive_losses=None,
+        drawdown_percent=None,
+        latency_p99=None,
+        stale_feed_after=None,
+        refusals=None,
+        cooldown=2,
+        half_open=False,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A scenario: one pair, and rounds of kills; after each round the exchanges' books are asked."""
 
 import asyncio
-import contextlib
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +18,7 @@ from workers.crashlab.pairs.views import reins_of
 from workers.crashlab.steps import ROLLS, Cell, Doing, Step
 from workers.crashlab.waiting import StuckError, until
 
+_log: Final = logging.getLogger(__name__)
 #: A pair that does not come to a step in this time (seconds) does not go on by itself.
 _GOES_ON_WITHIN: Final = 300.0
 #: How often a step may pass before it is the one, so that kills spread over orders and legs.
@@ -26,6 +27,10 @@ _LONGEST_DOWN: Final = 0.4
 _LONGEST_WAIT: Final = 5.0
 #: Steps that have nothing to do with what a trade is about, or with no trade at all.
 _ANY_TIME: Final = (*ROLLS, Step.RESYNC, Step.RANDOM)
+#: What is not, or hardly ever, come to: an entry becomes an unwind, whose orders are filled whole.
+_NEVER: Final = ((Step.STARTING, Doing.UNWIND), (Step.PART_FILLED, Doing.UNWIND))
+#: So long a step is waited for in what the trade should be about; then in anything.
+_CHOOSY_FOR: Final = 45.0
 
 
 class PairScenario:
@@ -70,29 +75,30 @@ class PairScenario:
 
     async def _kill(self, cell: Cell) -> None:
         step, victim = cell
-        doing = self._next_doing(step)
-        async with self._played(doing, step) as reached:
+        for doing, within in ((self._next_doing(step), _CHOOSY_FOR), (None, _GOES_ON_WITHIN)):
             try:
-                await reached()
+                async with self._at(step, doing, within):
+                    self._note_recovery(step)
+                    await self._system.strike(victim)
             except StuckError as error:
-                self._inspector.blame(cell, f"stuck: {error}")
-                self._system.trap.take_away()
+                _log.info("%s: %s", " × ".join(cell), error)
+                stuck = error
+            else:
+                self._note(cell, doing)
+                await asyncio.sleep(self._chance.uniform(0, _LONGEST_DOWN))
+                await self._system.revive(victim)
                 return
-            if self._struck_at is not None:
-                self.findings.recoveries.append(time.monotonic() - self._struck_at)
-            await self._system.strike(victim)
+        self._inspector.blame(cell, f"stuck: {stuck}")
+
+    def _note_recovery(self, step: Step) -> None:
+        if self._struck_at is not None:
+            self.findings.recoveries.append(time.monotonic() - self._struck_at)
         self._struck_at = time.monotonic() if step is not Step.RANDOM else None
-        self._system.trap.take_away()
-        self._note(cell, doing)
-        await asyncio.sleep(self._chance.uniform(0, _LONGEST_DOWN))
-        await self._system.revive(victim)
 
     def _next_doing(self, step: Step) -> Doing | None:
         if step in _ANY_TIME:
             return None
-        doing = next(self._doings)
-        # Nobody starts an unwind: an entry becomes one.
-        return next(self._doings) if step is Step.STARTING and doing is Doing.UNWIND else doing
+        return next(doing for doing in self._doings if (step, doing) not in _NEVER)
 
     def _note(self, cell: Cell, doing: Doing | None) -> None:
         self.findings.kills[cell] += 1
@@ -103,28 +109,32 @@ class PairScenario:
         self._tell(cell)
 
     @asynccontextmanager
-    async def _played(
-        self, doing: Doing | None, step: Step
-    ) -> AsyncIterator[Callable[[], "asyncio.Future[None] | asyncio.Task[None]"]]:
-        """Let the pair do *doing* inside the context; what is yielded returns at *step*."""
+    async def _at(self, step: Step, doing: Doing | None, within: float) -> AsyncIterator[None]:
+        """Let the pair do *doing*, or everything, and be inside the context when it is at *step*.
+
+        Raises StuckError if that is not *within* so many seconds.
+        """
         hold = self._holder(doing) if step is Step.SENT else None
         self._director.forget_answers()
         if step not in (Step.SENT, Step.RANDOM):
             self._system.trap.set(step, self._chance.randint(0, _MOST_PASSES), doing)
         playing = asyncio.create_task(self._director.play(doing, hold=hold))
         try:
-            yield lambda: asyncio.create_task(self._come_to(step, hold, playing))
+            await self._come_to(step, hold, playing, within)
+            yield
         finally:
             playing.cancel()
-            with contextlib.suppress(asyncio.CancelledError, StuckError):
-                await playing
+            await asyncio.gather(playing, return_exceptions=True)
+            self._system.trap.take_away()
             self._director.heal()
 
     def _holder(self, doing: Doing | None) -> int:
         """Return the leg whose exchange holds an answer back; of an unwind it is the lead's."""
         return self._system.plan.lead if doing is Doing.UNWIND else self._chance.choice((1, 2))
 
-    async def _come_to(self, step: Step, hold: int | None, playing: "asyncio.Task[None]") -> None:
+    async def _come_to(
+        self, step: Step, hold: int | None, playing: "asyncio.Task[None]", within: float
+    ) -> None:
         """Return when a process stands at *step*, held there by a trap or by an exchange."""
         if step is Step.RANDOM:
             await asyncio.sleep(self._chance.uniform(0, _LONGEST_WAIT))
@@ -136,4 +146,4 @@ class PairScenario:
                 playing.result()
             return self._director.held_back(hold) if hold else trap.sprung() is not None
 
-        await until(reached, f"a process at {step}", within=_GOES_ON_WITHIN)
+        await until(reached, f"a process at {step}", within=within)

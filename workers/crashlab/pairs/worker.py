@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from temporalio.client import Client
 
 from activities.gate import SizeGate
+from activities.risk import RiskDesk
 from activities.store.checkpoint import CheckpointStore
 from activities.store.ledger import Ledger
 from domain.arbitrage.events import ArbEvent, ExitAsked, SpecChanged, StartTrade, TradeEnded
@@ -22,7 +23,7 @@ from workers.converter import DATA_CONVERTER
 from workers.crashlab.pairs.doing import doing_of, steps_of
 from workers.crashlab.pairs.interceptors import PairInterceptor
 from workers.crashlab.pairs.ports import forget_debts, venue_of
-from workers.crashlab.pairs.roles import PairRole, Seat
+from workers.crashlab.pairs.roles import RISK, PairRole, Seat
 from workers.crashlab.pairs.rolling import SoonRollingPair, SoonRollingTrade
 from workers.crashlab.ports import RashDesk
 from workers.crashlab.steps import Runner, Step
@@ -65,7 +66,7 @@ async def _desks(
     role: PairRole, seat: Seat, ledger: Ledger, wire: Tripwire
 ) -> AsyncIterator[Desks]:
     async with venue_of(seat, wire) as venue:
-        made = desks(seat.leg.account, venue, ledger)
+        made = desks(seat.leg.account, venue, ledger, RiskDesk(ledger, RISK))
         if not role.look_up:
             rash = RashDesk(made.account, made.venue, made.ledger, SizeGate())
             made = replace(made, orders=rash)
