@@ -27,6 +27,7 @@ _LOOK_EVERY: Final = 0.1
 _TRIES_FOR: Final = 12.0
 _SEES_EVERY: Final = 0.03
 _RUNS_AWAY: Final = 200
+_IN_TURN: Final = (Doing.ENTER, Doing.PART_EXIT, Doing.EXIT, Doing.UNWIND)
 _EVERYTHING: Final = 100_000
 #: How long the exchange holds an answer back: the kill comes long before.
 _HOLDS: Final = timedelta(seconds=1.5)
@@ -49,17 +50,19 @@ class Director:
 
     @property
     def doings(self) -> tuple[Doing, ...]:
-        """What can be brought about: paper tells no health, so nothing is reduced there."""
+        """What can be brought about, each where the one before leaves the pair.
+
+        Paper tells no health, so nothing is reduced there.
+        """
         told = any(leg.perpetual and leg.venue != PAPER for leg in self._plan.legs)
-        return tuple(each for each in Doing if told or each is not Doing.PART_EXIT)
+        return tuple(each for each in _IN_TURN if told or each is not Doing.PART_EXIT)
 
     async def play(self, doing: Doing | None = None, *, hold: int | None = None) -> None:
         """Bring *doing* about, or everything in turn, until canceled.
 
         With *hold* the exchange of that leg keeps its answer to an order of it back for a while.
         """
-        some = self._chance.sample(self.doings, len(self.doings))
-        for each in cycle([doing] if doing else some):
+        for each in cycle([doing] if doing else self.doings):
             await self._prepare(each)
             if hold is not None:
                 side = self._markets.sides[hold - 1]

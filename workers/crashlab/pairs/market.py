@@ -15,9 +15,9 @@ from workers.crashlab.pairs.moves import Announces, Move, Quotes, Settles, Trade
 from workers.crashlab.pairs.roles import Legs
 from workers.exchange.faults import FaultRule
 
-_BEAT: Final = 0.25
+_BEAT: Final = 0.3
 #: What stands at the touch, in lots: an order of 300 is mostly filled in parts.
-_SIZES: Final = (60, 150, 400, 2000)
+_SIZES: Final = (30, 60, 150, 2000)
 _PLENTY: Final = 100_000
 #: How often somebody trades at the touch, and how often funding is settled, of all beats.
 _TRADES: Final = 0.4

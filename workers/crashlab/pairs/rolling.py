@@ -12,7 +12,7 @@ from workflows.pair_messages import ArbInput, PairResult, PairTradeInput
 class SoonRollingPair(arbitrage.ArbitrageRun):
     """Rolls every few looks, so that the lab meets it often."""
 
-    roll_at = 60
+    roll_at = 40
 
     @workflow.init
     def __init__(self, start: ArbInput) -> None:
@@ -25,9 +25,9 @@ class SoonRollingPair(arbitrage.ArbitrageRun):
 
 @workflow.defn(name=names.PAIR_TRADE)
 class SoonRollingTrade(pair.PairTradeRun):
-    """Rolls when it first rests, or soon after."""
+    """Rolls when it rests for the second time: one that rolls at the first never looks again."""
 
-    roll_at = 12
+    roll_at = 25
 
     @workflow.init
     def __init__(self, start: PairTradeInput) -> None:

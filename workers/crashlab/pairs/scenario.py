@@ -22,15 +22,15 @@ _log: Final = logging.getLogger(__name__)
 #: A pair that does not come to a step in this time (seconds) does not go on by itself.
 _GOES_ON_WITHIN: Final = 300.0
 #: How often a step may pass before it is the one, so that kills spread over orders and legs.
-_MOST_PASSES: Final = 1
+_PASSES: Final = (0, 0, 1)
 _LONGEST_DOWN: Final = 0.4
-_LONGEST_WAIT: Final = 5.0
+_LONGEST_WAIT: Final = 3.0
 #: Steps that have nothing to do with what a trade is about, or with no trade at all.
 _ANY_TIME: Final = (*ROLLS, Step.RESYNC, Step.RANDOM)
 #: What is not, or hardly ever, come to: an entry becomes an unwind, whose orders are filled whole.
 _NEVER: Final = ((Step.STARTING, Doing.UNWIND), (Step.PART_FILLED, Doing.UNWIND))
 #: So long a step is waited for in what the trade should be about; then in anything.
-_CHOOSY_FOR: Final = 45.0
+_CHOOSY_FOR: Final = 30.0
 
 
 class PairScenario:
@@ -46,8 +46,7 @@ class PairScenario:
         reins = reins_of(system)
         self._director = Director(system.plan, self._markets, reins, self._chance)
         self._inspector = PairInspector(system, self._markets, self._director, reins, self.findings)
-        some = self._director.doings
-        self._doings = cycle(self._chance.sample(some, len(some)))
+        self._doings = cycle(self._director.doings)
         self._struck_at: float | None = None
 
     def begin(self) -> None:
@@ -117,7 +116,7 @@ class PairScenario:
         hold = self._holder(doing) if step is Step.SENT else None
         self._director.forget_answers()
         if step not in (Step.SENT, Step.RANDOM):
-            self._system.trap.set(step, self._chance.randint(0, _MOST_PASSES), doing)
+            self._system.trap.set(step, self._chance.choice(_PASSES), doing)
         playing = asyncio.create_task(self._director.play(doing, hold=hold))
         try:
             await self._come_to(step, hold, playing, within)
