@@ -43,12 +43,18 @@ from workflows.risk import RiskGuard
 _log: Final = logging.getLogger(__name__)
 
 
-def account_worker(client: Client, desks: Desks, grid: type[GridRun] = GridRun) -> Worker:
-    """Return the worker of one account: its runs, which are of class *grid*, and its feed."""
+def account_worker(
+    client: Client,
+    desks: Desks,
+    grid: type[GridRun] = GridRun,
+    pair: type[ArbitrageRun] = ArbitrageRun,
+    trade: type[PairTradeRun] = PairTradeRun,
+) -> Worker:
+    """Return the worker of one account: its runs, which are of these classes, and its feed."""
     return _worker(
         client,
         account_queue(desks.account),
-        [grid, FeedRun, EmergencyExit, ArbitrageRun, PairTradeRun],
+        [grid, FeedRun, EmergencyExit, pair, trade],
         [*activities_of(desks, client).all(), *leg_activities_of(desks, client).all()],
     )
 

@@ -33,7 +33,7 @@ from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from workflows import names, pair_calls
 from workflows.messages import Command
-from workflows.pair_loop import ended, take
+from workflows.pair_loop import ended, take, together
 from workflows.pair_messages import (
     ArbInput,
     ExitPair,
@@ -119,8 +119,10 @@ class ArbitrageRun:
         """Handle events until the pair is over (False) or should go on elsewhere (True)."""
         while not ended(self._pair):
             await self._take_all()
-            self._state = await take(self, self._pair, await self._look())
+            looked = await self._look()
+            # A trade that ended meanwhile has told what it did, before the look found it over.
             await self._take_all()
+            self._state = await take(self, self._pair, looked)
             self._show()
             if ended(self._pair):
                 break
@@ -149,7 +151,7 @@ class ArbitrageRun:
         trade = names.trade_workflow_id(self._legs[0].pair, flight.tag) if flight else None
         tag = flight.tag if flight else ""
         looks = [pair_calls.look_at_leg(LegLookInput(leg, trade, tag)) for leg in self._legs]
-        return [event for told in await asyncio.gather(*looks) for event in told]
+        return together(await asyncio.gather(*looks))
 
     def _is_long(self) -> bool:
         info = workflow.info()

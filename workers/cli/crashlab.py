@@ -1,4 +1,4 @@
-"""`opensqt crashlab`: kill everything at every step, and ask the exchange's books."""
+"""`opensqt crashlab`: kill everything at every step, and ask the exchanges' books."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -18,7 +18,14 @@ from activities.venues.ccxt.registry import VENUES
 from workers.cli.failures import CommandError, Exit
 from workers.cli.options import json_option
 from workers.cli.output import put_json
-from workers.crashlab.steps import Step, Victim
+from workers.crashlab.steps import (
+    GRID_STEPS,
+    GRID_VICTIMS,
+    PAIR_STEPS,
+    PAIR_VICTIMS,
+    Step,
+    Victim,
+)
 
 if TYPE_CHECKING:
     from workers.crashlab.findings import Findings
@@ -27,6 +34,9 @@ if TYPE_CHECKING:
 
 #: Without a terminal progress is a line every so many kills.
 _TOLD_EVERY: Final = 25
+#: A venue of pairs besides the real ones: the local exchange by gRPC.
+PAPER: Final = "paper"
+_T = TypeVar("_T", bound=str)
 
 
 class _Some(click.ParamType[tuple[str, ...]]):
@@ -59,9 +69,9 @@ class _Some(click.ParamType[tuple[str, ...]]):
 )
 @click.option(
     "--venues",
-    type=_Some(tuple(VENUES)),
+    type=_Some((*VENUES, PAPER)),
     metavar="NAME,NAME",
-    help="Where the grids trade, spot and perpetuals [default: all five].",
+    help="Where grids or pairs trade, spot and perpetuals [default: all; of pairs paper too].",
 )
 @click.option(
     "--steps",
@@ -101,6 +111,16 @@ class _Some(click.ParamType[tuple[str, ...]]):
     is_flag=True,
     help="Switch the look-up before a second sending off: the lab has to find that.",
 )
+@click.option(
+    "--pairs",
+    is_flag=True,
+    help="Run pairs, each over two exchanges that are killed too, instead of grids.",
+)
+@click.option(
+    "--without-compensation",
+    is_flag=True,
+    help="Of pairs: let no leg be hedged or undone. The lab has to find naked legs.",
+)
 @json_option
 def crashlab(  # noqa: PLR0913 - an option each
     *,
@@ -113,9 +133,11 @@ def crashlab(  # noqa: PLR0913 - an option each
     lanes: int,
     report: Path | None,
     without_look_up: bool,
+    pairs: bool,
+    without_compensation: bool,
     as_json: bool,
 ) -> None:
-    """Run grids on a local exchange, kill at every step, and ask the exchange's own books.
+    """Run grids or pairs on local exchanges, kill at every step, and ask the exchanges' own books.
 
     Each kill is a SIGKILL (of a connection: a cut) while a process stands at the step. Every system
     has to go on by itself. Fails if a single order or fill is lost, doubled or nobody's, or if the
@@ -126,7 +148,11 @@ def crashlab(  # noqa: PLR0913 - an option each
     from workers.crashlab.lab import Task  # noqa: PLC0415 - loads all the program is made of
     from workers.crashlab.processes import require_postgres  # noqa: PLC0415 - the same
 
-    victims = tuple(map(Victim, processes or Victim))
+    if without_compensation and not pairs:
+        raise click.UsageError("--without-compensation is of --pairs")
+    known_venues = (*VENUES, PAPER) if pairs else tuple(VENUES)
+    chosen = _chosen("--venues", venues, known_venues)
+    victims = _chosen("--processes", processes, PAIR_VICTIMS if pairs else GRID_VICTIMS)
     if Victim.POSTGRES in victims:
         require_postgres()
     _quiet()
@@ -134,13 +160,15 @@ def crashlab(  # noqa: PLR0913 - an option each
         task = Task(
             seed=seed,
             kills=kills,
-            venues=venues or tuple(VENUES),
-            steps=tuple(map(Step, steps or Step)),
+            venues=chosen,
+            steps=_chosen("--steps", steps, PAIR_STEPS if pairs else GRID_STEPS),
             victims=victims,
             round_of=round_of,
             lanes=lanes,
             directory=directory,
             look_up=not without_look_up,
+            pairs=pairs,
+            compensates=not without_compensation,
         )
         findings = _done(task)
     _tell(task, findings, report, as_json=as_json)
@@ -151,6 +179,16 @@ def crashlab(  # noqa: PLR0913 - an option each
             f"{len(findings.violations)} violations after {findings.total} kills; the first: "
             f"{findings.violations[0].what}"
         )
+
+
+def _chosen(option: str, asked: tuple[str, ...] | None, known: tuple[_T, ...]) -> tuple[_T, ...]:
+    """Return what was asked for of what there is of grids, or of pairs; without a wish all."""
+    if asked is None:
+        return known
+    wrong = [name for name in asked if name not in known]
+    if wrong:
+        raise click.UsageError(f"{option} must be of {', '.join(known)}, was {', '.join(wrong)}")
+    return tuple(each for each in known if each in asked)
 
 
 def _quiet() -> None:

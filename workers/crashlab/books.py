@@ -113,7 +113,7 @@ class Books:
 
     def conclusive(self) -> list[str]:
         """Return what is broken and no waiting mends; it may be asked at any time."""
-        return [*self._orders_exist_once(), *self._nothing_was_written_off()]
+        return [*orders_exist_once(self.orders), *self._nothing_was_written_off()]
 
     def violations(self) -> list[str]:
         """Return every promise that is broken; to be asked when things are quiet."""
@@ -123,20 +123,6 @@ class Books:
             *self._fills_count_once(),
             *self._position_and_money_agree(),
         ]
-
-    def _orders_exist_once(self) -> Iterator[str]:
-        names = [order.client_id.partition(_AGAIN)[0] for order in self.orders]
-        for name, times in Counter(names).items():
-            if times > 1:
-                yield f"duplicate: the exchange has {times} orders of client id {name}"
-        keys = {name: decode(name) for name in names}
-        for name, key in keys.items():
-            if key is None:
-                yield f"foreign: order {name} is nobody's"
-        generations = Counter(key.generation for key in keys.values() if key)
-        for generation, times in generations.items():
-            if times > 1:
-                yield f"duplicate: {times} orders are of generation {generation}"
 
     def _nothing_was_written_off(self) -> Iterator[str]:
         for each in self.corrections:
@@ -153,12 +139,7 @@ class Books:
                 yield f"duplicate: {times} orders rest for slot {slot}"
 
     def _fills_count_once(self) -> Iterator[str]:
-        there = Counter(_executions(self.fills, self.instrument))
-        known = Counter(_executions(self.stored, self.stored_instrument))
-        for execution in (there - known).elements():
-            yield f"lost fill: {_told(execution)} is not in the ledger"
-        for execution in (known - there).elements():
-            yield f"doubled fill: {_told(execution)} is in the ledger and not at the exchange"
+        yield from fills_are_known(self.fills, self.instrument, self.stored, self.stored_instrument)
         if self.view.status.volume != self.volume:
             yield (
                 f"fills counted wrongly: the run traded {self.view.status.volume}, "
@@ -175,6 +156,37 @@ class Books:
                 yield f"position: the run has {self.view.status.position}, the exchange {there}"
         if self.residual is not None and self.residual != 0:
             yield f"cash: the residual is {self.residual}"
+
+
+def orders_exist_once(orders: Sequence[OrderReport]) -> Iterator[str]:
+    """Yield what is wrong with the names of an exchange's orders."""
+    names = [order.client_id.partition(_AGAIN)[0] for order in orders]
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield f"duplicate: the exchange has {times} orders of client id {name}"
+    keys = {name: decode(name) for name in names}
+    for name, key in keys.items():
+        if key is None:
+            yield f"foreign: order {name} is nobody's"
+    generations = Counter(key.generation for key in keys.values() if key)
+    for generation, times in generations.items():
+        if times > 1:
+            yield f"duplicate: {times} orders are of generation {generation}"
+
+
+def fills_are_known(
+    fills: Sequence[Fill],
+    instrument: Instrument,
+    stored: Sequence[Fill],
+    stored_instrument: Instrument,
+) -> Iterator[str]:
+    """Yield every fill that is not once at the exchange and once in the ledger."""
+    there = Counter(_executions(fills, instrument))
+    known = Counter(_executions(stored, stored_instrument))
+    for execution in (there - known).elements():
+        yield f"lost fill: {_told(execution)} is not in the ledger"
+    for execution in (known - there).elements():
+        yield f"doubled fill: {_told(execution)} is in the ledger and not at the exchange"
 
 
 def _key(client_id: str) -> OrderKey | None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from workers.crashlab.steps import Cell
+from workers.crashlab.steps import Cell, Doing, Victim
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Findings:
     deaths_of_their_own: int = 0
     #: From a kill to the next step that was reached, in seconds.
     recoveries: list[float] = field(default_factory=list)
+    #: Kills of pairs by what the trade was about.
+    by_doing: Counter[Doing] = field(default_factory=Counter)
+    #: Of pairs: how long something was not hedged, by who was killed around then.
+    debts: list[tuple[Victim, float]] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -55,3 +59,5 @@ class Findings:
             self.fills += other.fills
             self.deaths_of_their_own += other.deaths_of_their_own
             self.recoveries += other.recoveries
+            self.by_doing += other.by_doing
+            self.debts += other.debts

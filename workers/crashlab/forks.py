@@ -10,7 +10,7 @@ import sys
 from types import TracebackType
 from typing import Any, Final, Self
 
-from workers.crashlab.role import ROLE, Role
+from workers.crashlab.jobs import JOB, Job
 from workers.crashlab.waiting import StuckError
 from workers.local import tether
 
@@ -55,7 +55,7 @@ class Kept:
         self._worker: Worker | None = None
         self._keeper: asyncio.Task[None] | None = None
 
-    async def start(self, role: Role) -> None:
+    async def start(self, role: Job) -> None:
         """Start it for *role*."""
         self._worker = await self._nursery.fork(role)
         self._keeper = asyncio.create_task(self._keep_alive(self._worker, role))
@@ -74,7 +74,7 @@ class Kept:
             raise AssertionError("there is no worker")
         return await self._worker.gone()
 
-    async def _keep_alive(self, worker: Worker, role: Role) -> None:
+    async def _keep_alive(self, worker: Worker, role: Job) -> None:
         code = await worker.gone()
         if code == 0:
             return
@@ -122,12 +122,12 @@ class Nursery:
             self._process.kill()
         await self._process.wait()
 
-    async def fork(self, role: Role) -> Worker:
+    async def fork(self, role: Job) -> Worker:
         """Return a new process that does *role*."""
         if self._process.stdin is None:
             raise AssertionError("the nursery was not entered")
         async with self._one_at_a_time:
-            self._process.stdin.write(ROLE.dump_json(role) + b"\n")
+            self._process.stdin.write(JOB.dump_json(role) + b"\n")
             return await self._births.get()
 
     async def _hear_all(self) -> None:

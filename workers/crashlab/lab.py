@@ -15,6 +15,9 @@ from typing import Final
 from domain.money import MarketKind
 from workers.crashlab.findings import Findings, Violation
 from workers.crashlab.forks import Nursery
+from workers.crashlab.pairs.plans import legs_in_turn, pair_rounds
+from workers.crashlab.pairs.scenario import PairScenario
+from workers.crashlab.pairs.system import PairPlan, PairSystem
 from workers.crashlab.role import Grid
 from workers.crashlab.scenario import Scenario
 from workers.crashlab.steps import Cell, Runner, Step, Victim, cells
@@ -41,11 +44,14 @@ class Task:
     lanes: int
     directory: Path
     look_up: bool = True
+    #: Pairs on two exchanges each, instead of grids.
+    pairs: bool = False
+    compensates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    plan: Plan
+    plan: Plan | PairPlan
     rounds: Sequence[tuple[Cell, int]]
 
 
@@ -58,7 +64,7 @@ async def run(task: Task, tell: Callable[[int, Cell], None]) -> Findings:
     def killed(cell: Cell) -> None:
         tell(next(done), cell)
 
-    waiting = list(_planned(task))[::-1]
+    waiting = list(_planned_pairs(task) if task.pairs else _planned(task))[::-1]
     async with Nursery() as nursery, asyncio.TaskGroup() as lanes:
         for _ in range(task.lanes):
             lanes.create_task(_lane(waiting, nursery, findings, killed))
@@ -78,11 +84,10 @@ async def _scenario(planned: _Planned, nursery: Nursery, tell: Callable[[Cell], 
     plan = planned.plan
     plan.directory.mkdir(parents=True)
     cell, _ = planned.rounds[0]
-    scenario: Scenario | None = None
+    scenario: Scenario | PairScenario | None = None
     try:
         async with AsyncExitStack() as stack:
-            system = await stack.enter_async_context(System(plan, nursery))
-            scenario = Scenario(system, tell)
+            scenario = await _opened(plan, nursery, tell, stack)
             for cell, kills in planned.rounds:
                 await scenario.round(cell, kills)
             await scenario.end(cell)
@@ -95,6 +100,17 @@ async def _scenario(planned: _Planned, nursery: Nursery, tell: Callable[[Cell], 
     if not scenario.findings.violations:  # else it is evidence
         shutil.rmtree(plan.directory)
     return scenario.findings
+
+
+async def _opened(
+    plan: Plan | PairPlan, nursery: Nursery, tell: Callable[[Cell], None], stack: AsyncExitStack
+) -> Scenario | PairScenario:
+    if isinstance(plan, Plan):
+        return Scenario(await stack.enter_async_context(System(plan, nursery)), tell)
+    scenario = PairScenario(await stack.enter_async_context(PairSystem(plan, nursery)), tell)
+    scenario.begin()
+    stack.push_async_callback(scenario.stop)
+    return scenario
 
 
 # ---- what is done, from the seed
@@ -119,6 +135,27 @@ def _planned(task: Task) -> Iterator[_Planned]:
             postgres=any(each is Victim.POSTGRES for (_, each), _ in mine),
             services=any(each is Victim.SERVICES for (_, each), _ in mine),
             look_up=task.look_up,
+        )
+        yield _Planned(plan, mine)
+
+
+def _planned_pairs(task: Task) -> Iterator[_Planned]:
+    """Yield scenarios of pairs: all venues with all others in turn."""
+    chance = random.Random(task.seed)
+    rounds = pair_rounds(chance, task.steps, task.victims, task.kills, task.round_of)
+    for number, legs in enumerate(legs_in_turn(task.venues), start=1):
+        runner = max(rounds, key=lambda each: len(rounds[each]))
+        mine = _take(rounds)
+        if not mine:
+            return
+        plan = PairPlan(
+            runner,
+            legs,
+            chance.choice((1, 2)),
+            chance.randrange(1, 1_000_000),
+            task.directory / f"{number:03d}-{runner}",
+            look_up=task.look_up,
+            compensates=task.compensates,
         )
         yield _Planned(plan, mine)
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from activities.venues.ccxt.registry import VENUES, quirks_of
 from domain.money import MarketKind
-from workers.crashlab.role import ROLE, Role
+from workers.crashlab.jobs import JOB, Job
 from workers.crashlab.worker import work
 
 _LOOK_EVERY: Final = 1.0
@@ -54,13 +54,13 @@ def main() -> None:
                 asked += read
             *lines, asked = asked.split(b"\n")
             for line in lines:
-                pid = _fork(ROLE.validate_json(line))
+                pid = _fork(JOB.validate_json(line))
                 alive.add(pid)
                 _say({"born": pid})
             _reap(alive)
 
 
-def _fork(role: Role) -> int:
+def _fork(role: Job) -> int:
     pid = os.fork()
     if pid:
         return pid

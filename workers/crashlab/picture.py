@@ -20,9 +20,10 @@ def picture(task: Task, findings: Findings) -> str:
     width = _LEFT + _WIDE * (len(head) - 1) + _MEANING
     height = _TOP + _HIGH * len(rows) + 20
     verdict = f"{findings.total} kills, {len(findings.violations)} violations"
+    title = f"Crash lab{' of pairs' if task.pairs else ''}: {verdict}"
     parts = [
-        *sheet(width, height, f"Crash lab: {verdict}"),
-        text(20, 36, f"Crash lab: {verdict}", size=21, weight="bold"),
+        *sheet(width, height, title),
+        text(20, 36, title, size=21, weight="bold"),
         text(20, 60, f"seed {task.seed}; kills by step and process", color=FAINT),
     ]
     parts += [

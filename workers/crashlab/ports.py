@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 
@@ -15,8 +15,9 @@ from activities.venues.ccxt.registry import quirks_of
 from activities.venues.ccxt.venue import CcxtVenue
 from domain.limiter import Rate
 from domain.market import AccountView
+from domain.money import MarketKind
 from domain.orders import OrderReport, OrderRequest, OrderStatus, Outcome, Refusal
-from workers.crashlab.role import WINDOW, Grid, Role
+from workers.crashlab.role import WINDOW
 from workers.crashlab.steps import Step
 from workers.crashlab.trap import Tripwire
 from workers.exchange.fronts.keys import local_keys
@@ -26,20 +27,30 @@ _UNHURRIED: Final = Rate(1000, timedelta(seconds=1))
 _TIMEOUT: Final = timedelta(seconds=3)
 
 
-class WiredVenue(CcxtVenue):
-    """The gateway of one grid, which tells when it comes to a step."""
+class Seat(Protocol):
+    """An account at a venue, for one kind of market."""
 
-    def __init__(self, role: Role, grid: Grid, wire: Tripwire) -> None:
-        quirks = quirks_of(grid.venue, grid.kind)
+    @property
+    def venue(self) -> str: ...
+    @property
+    def kind(self) -> MarketKind: ...
+    @property
+    def account(self) -> str: ...
+
+
+class WiredVenue(CcxtVenue):
+    """The gateway of one grid or leg, which tells when it comes to a step."""
+
+    def __init__(self, local: Local, seat: Seat, wire: Tripwire) -> None:
+        quirks = quirks_of(seat.venue, seat.kind)
         quirks.window = min(quirks.window, WINDOW)
-        keys = local_keys(grid.account)
+        keys = local_keys(seat.account)
         credentials = Credentials(
             SecretStr(keys.key), SecretStr(keys.secret), SecretStr(keys.passphrase), keys.uid
         )
-        local = Local(*role.exchange, role.authority)
         super().__init__(quirks, credentials, local=local, orders=_UNHURRIED, timeout=_TIMEOUT)
         self._wire = wire
-        self._account = grid.account
+        self._account = seat.account
 
     async def place(self, request: OrderRequest) -> OrderReport | Refusal:
         await self._wire.at(Step.BEFORE_SEND, self._account, request.client_id)

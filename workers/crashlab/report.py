@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from workers.crashlab.findings import Findings
 from workers.crashlab.lab import Task
-from workers.crashlab.steps import MEANING, Step, Victim, cells
+from workers.crashlab.steps import MEANING, Doing, Step, Victim, cells
 
 NO_CELL: Final = "–"
 _MOST_SHOWN: Final = 50
@@ -28,7 +28,9 @@ def document(task: Task, findings: Findings) -> dict[str, Any]:
     return {
         "seed": task.seed,
         "venues": list(task.venues),
+        "pairs": task.pairs,
         "look_up_before_resend": task.look_up,
+        "compensation": task.compensates,
         "kills": findings.total,
         "violations": [
             {
@@ -56,6 +58,8 @@ def document(task: Task, findings: Findings) -> dict[str, Any]:
         "fills": findings.fills,
         "deaths_of_their_own": findings.deaths_of_their_own,
         "recovery_seconds": _recovery(findings),
+        "kills_by_doing": dict(findings.by_doing),
+        "debts": {victim: _debts(findings, victim) for victim in task.victims},
         "seconds": round(findings.seconds, 1),
     }
 
@@ -80,10 +84,12 @@ def markdown(task: Task, findings: Findings, command: str) -> str:
         "",
         *_figures(findings),
         "",
-        "| venue | kills that hit a grid there |",
+        f"| venue | kills that hit a {'leg' if task.pairs else 'grid'} there |",
         "|---|--:|",
         *(_row([name, str(kills)]) for name, kills in sorted(findings.by_grid.items())),
     ]
+    if task.pairs:
+        lines += ["", *_of_pairs(task, findings)]
     if findings.violations:
         lines += ["", "Violations:", ""]
         lines += [
@@ -91,6 +97,32 @@ def markdown(task: Task, findings: Findings, command: str) -> str:
             for each in findings.violations[:_MOST_SHOWN]
         ]
     return "\n".join(lines) + "\n"
+
+
+def _of_pairs(task: Task, findings: Findings) -> list[str]:
+    """Return what the trades were about, and how long they had debts."""
+    lines = ["| the trade was about | kills |", "|---|--:|"]
+    lines += [_row([doing, str(findings.by_doing[doing])]) for doing in Doing]
+    lines += ["", "| killed | debts | middle | 95 of 100 | longest |", "|---|--:|--:|--:|--:|"]
+    for victim in task.victims:
+        told = _debts(findings, victim)
+        if told is not None:
+            seconds = (f"{told[name]} s" for name in ("median", "p95", "most"))
+            lines.append(_row([victim, str(told["count"]), *seconds]))
+    return lines
+
+
+def _debts(findings: Findings, victim: Victim) -> dict[str, float] | None:
+    """Return how long debts were open, in rounds in which *victim* was killed; None: none was."""
+    told = sorted(seconds for who, seconds in findings.debts if who is victim)
+    if not told:
+        return None
+    return {
+        "count": len(told),
+        "median": round(told[len(told) // 2], 1),
+        "p95": round(told[len(told) * 95 // 100], 1),
+        "most": round(told[-1], 1),
+    }
 
 
 def legend(steps: Sequence[Step]) -> list[str]:

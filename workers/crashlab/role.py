@@ -1,12 +1,10 @@
 """What a process of the lab is told when it is forked: whose grids it runs, and where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
-
-from pydantic import TypeAdapter
+from typing import Final, Literal
 
 from domain.grid.spec import GridSpec, StopMode, parse_spec
 from domain.money import MarketKind
@@ -88,6 +86,7 @@ class Role:
     stop: StopMode | None = None
     #: Off: an order that was perhaps sent is sent again without a question. For a lab that fails.
     look_up: bool = True
+    job: Literal["grids"] = field(default="grids", kw_only=True)
 
     @property
     def risk(self) -> RiskSpec:
@@ -107,6 +106,3 @@ class Role:
     @property
     def log(self) -> Path:
         return self.directory / ("services.log" if self.services else "worker.log")
-
-
-ROLE: Final = TypeAdapter(Role)

@@ -108,7 +108,7 @@ class System:
         for dialect in fronts.dialects:
             if dialect.window is not None:
                 dialect.window = min(dialect.window, WINDOW)
-        self.wire = await stack.enter_async_context(Wire(fronts.host, fronts.port))
+        self.wire = await stack.enter_async_context(Wire(lambda: (fronts.host, fronts.port)))
         url = await self._start_ledger(stack)
         self._ledger = await stack.enter_async_context(Ledger.open(url))
         await self._start_temporal(stack)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from workers.crashlab.steps import Step
+from workers.crashlab.steps import Doing, Step
 
 _LOOK_EVERY: Final = 0.005
 #: Temporal fails a workflow task that stands still for two seconds: a workflow waits less.
@@ -37,10 +37,11 @@ class Trap:
         self._sprung = directory / "sprung.json"
         self._number = 0
 
-    def set(self, step: Step, passes: int) -> None:
-        """Stop whoever comes to *step* after it was passed *passes* times."""
+    def set(self, step: Step, passes: int, doing: Doing | None = None) -> None:
+        """Stop whoever comes to *step*, *doing* that if it is given, after *passes* passes."""
         self._number += 1
-        _write(self._set, {"number": self._number, "step": step, "passes": passes})
+        told = {"number": self._number, "step": step, "passes": passes, "doing": doing}
+        _write(self._set, told)
 
     def sprung(self) -> Sprung | None:
         """Return who stands in the trap; None while nobody does."""
@@ -62,6 +63,8 @@ class Tripwire:
         self._sprung = directory / "sprung.json"
         self._number = 0
         self._passed = 0
+        #: What the trade of a pair is about; a grid has none.
+        self.doing: Doing | None = None
 
     async def at(self, step: Step, account: str, about: str = "") -> None:
         """Say that *step* was come to; returns when the lab lets go."""
@@ -78,7 +81,7 @@ class Tripwire:
 
     def _caught(self, step: Step, account: str, about: str) -> int | None:
         told = _read(self._set)
-        if told is None or told["step"] != step:
+        if told is None or told["step"] != step or told["doing"] not in (None, self.doing):
             return None
         number = int(told["number"])
         if number != self._number:

@@ -1,6 +1,7 @@
 """The wire between the gateways and the exchange, which the lab can cut: bytes in, bytes out."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -8,10 +9,10 @@ _CHUNK: Final = 65536
 
 
 class Wire:
-    """Listens on a port of its own and passes everything on to *host*:*port*."""
+    """Listens on a port of its own and passes everything on to *where* the exchange is now."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._upstream = (host, port)
+    def __init__(self, where: Callable[[], tuple[str, int]]) -> None:
+        self._where = where
         self._ends: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_cut = False
@@ -58,7 +59,7 @@ class Wire:
             return
         self._ends.add(writer)
         try:
-            upstream, onward = await asyncio.open_connection(*self._upstream)
+            upstream, onward = await asyncio.open_connection(*self._where())
             self._ends.add(onward)
             try:
                 await asyncio.gather(_pass_on(reader, onward), _pass_on(upstream, writer))

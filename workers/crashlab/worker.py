@@ -1,4 +1,4 @@
-"""What a forked process does: it works the grids of its role until it is killed."""
+"""What a forked process does: it works the grids, or the pair, of its role until it is killed."""
 
 import asyncio
 import logging
@@ -15,8 +15,13 @@ from activities.gate import SizeGate
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
+from activities.venues.ccxt.hosts import Local
 from workers.converter import DATA_CONVERTER
 from workers.crashlab.interceptors import StepInterceptor
+from workers.crashlab.jobs import Job
+from workers.crashlab.pairs.exchange import be_exchange
+from workers.crashlab.pairs.roles import ExchangeRole, PairRole
+from workers.crashlab.pairs.worker import work_pair
 from workers.crashlab.ports import RashDesk, WiredStore, WiredVenue
 from workers.crashlab.role import Grid, Role
 from workers.crashlab.rolling import SoonRolling
@@ -34,19 +39,29 @@ _LOOK_EVERY: Final = 1.0
 RESULT: Final = TypeAdapter(GridResult)
 
 
-def work(role: Role) -> None:
-    """Work until killed; a simple runner that was told to stop its grids ends by itself."""
+def work(role: Job) -> None:
+    """Work until killed; a simple runner that was told to stop ends by itself."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(_work(role, os.getppid()))
 
 
-async def _work(role: Role, parent: int) -> None:
+async def _work(role: Job, parent: int) -> None:
     watching = asyncio.create_task(_die_with(parent))
+    match role:
+        case PairRole():
+            await work_pair(role)
+        case ExchangeRole():
+            await be_exchange(role)
+        case Role():
+            await _work_grids(role)
+    watching.cancel()
+
+
+async def _work_grids(role: Role) -> None:
     if role.services:
         await _services(role)
     else:
         await (_durable(role) if role.runner is Runner.DURABLE else _simple(role))
-    watching.cancel()
 
 
 async def _die_with(parent: int) -> None:
@@ -101,7 +116,7 @@ async def _run_simple(role: Role, grid: Grid, ledger: Ledger) -> None:
 
 @asynccontextmanager
 async def _desks(role: Role, grid: Grid, ledger: Ledger, wire: Tripwire) -> AsyncIterator[Desks]:
-    async with WiredVenue(role, grid, wire) as venue:
+    async with WiredVenue(Local(*role.exchange, role.authority), grid, wire) as venue:
         account = desks(grid.account, venue, ledger, RiskDesk(ledger, role.risk))
         if not role.look_up:
             account = replace(account, orders=_rash(account))

@@ -1,0 +1,44 @@
+"""What a look at the legs comes to, whatever happens while it lasts."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from domain.arbitrage.events import FundingPaid
+from domain.grid.events import RiskChanged
+from domain.money import ZERO
+from tests.pairs.ground import HEDGE, ground
+from workflows.pair_loop import together
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+CLEAR = RiskChanged(False, AT)
+HALTED = RiskChanged(True, AT, "the breaker of account alice is open")
+
+
+def test_a_halt_of_either_leg_is_a_halt_of_the_pair() -> None:
+    paid = FundingPaid(1, ZERO, AT)
+    assert together([[HALTED, paid], [CLEAR]]) == [HALTED, paid]
+    assert together([[CLEAR, paid], [HALTED]]) == [HALTED, paid]
+    assert together([[CLEAR], [CLEAR, paid]]) == [CLEAR, paid]
+    assert together([[], [paid]]) == [paid]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_trade_that_ends_during_a_look_is_not_taken_for_lost(
+    tmp_path: Path, client: Client | None
+) -> None:
+    """Found by the crash lab: what such a trade had done was forgotten, and an exit sold twice."""
+    async with ground(tmp_path, client=client) as pair:
+        slow = {"method": "GetAccountView", "kind": "delay_before"}
+        for side in pair.sides.values():
+            side.break_down({**slow, "delay": timedelta(seconds=1)})
+        await pair.start(hedge={**HEDGE, "passive_for": 0}, cool_off=0)
+        for trades in (1, 3, 5):  # it enters again after each exit
+            await pair.until("it", lambda it, n=trades: it.trades == n and not it.trade)
+            await pair.leave()
+        await pair.until("the last", lambda it: it.trades > 5)
+        told = await pair.ledger.undelivered_alerts(datetime.now(UTC))
+        assert not [alert for alert in told if "ended by somebody" in alert.message]
