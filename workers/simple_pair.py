@@ -44,7 +44,7 @@ from domain.arbitrage.trades import leg_tag, outcome_of
 from domain.errors import InvalidValueError, TradingError
 from domain.grid.events import Alert, TimePassed
 from workers.patience import patiently
-from workflows.pair_loop import ended, take, together, trade_pair
+from workflows.pair_loop import ended, take, trade_pair
 from workflows.pair_messages import Legs, PairResult
 
 #: The layout of the stored state; another one is refused, not misread.
@@ -207,7 +207,7 @@ class SimplePair:
         trade = flight.tag if flight else None
         asked = [LegLookInput(leg, trade, trade or "") for leg in self._kept.legs]
         looks = [self._look_at(each) for each in asked]
-        return together(await asyncio.gather(*looks))
+        return [event for told in await asyncio.gather(*looks) for event in told]
 
     async def _look_at(self, asked: LegLookInput) -> list[ArbEvent]:
         return await patiently(asked.leg.run_id, lambda: self._desk(asked.leg).look(asked))

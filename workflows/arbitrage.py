@@ -33,7 +33,7 @@ from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from workflows import names, pair_calls
 from workflows.messages import Command
-from workflows.pair_loop import ended, take, together
+from workflows.pair_loop import ended, take
 from workflows.pair_messages import (
     ArbInput,
     ExitPair,
@@ -151,7 +151,7 @@ class ArbitrageRun:
         trade = names.trade_workflow_id(self._legs[0].pair, flight.tag) if flight else None
         tag = flight.tag if flight else ""
         looks = [pair_calls.look_at_leg(LegLookInput(leg, trade, tag)) for leg in self._legs]
-        return together(await asyncio.gather(*looks))
+        return [event for told in await asyncio.gather(*looks) for event in told]
 
     def _is_long(self) -> bool:
         info = workflow.info()

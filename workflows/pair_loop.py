@@ -15,7 +15,7 @@ from domain.arbitrage.events import AbortTrade, ArbEvent, StartTrade
 from domain.arbitrage.pair import PairTrade
 from domain.arbitrage.pair_events import OnLeg, OrderAction, PairAction, PairEvent
 from domain.arbitrage.state import ArbState, Phase
-from domain.grid.events import Alert, RiskChanged, TimePassed
+from domain.grid.events import Alert, TimePassed
 
 #: How long a trade with nothing to do rests before it looks again.
 REST: Final = timedelta(milliseconds=500)
@@ -131,17 +131,6 @@ async def take(hands: PairHands, state: ArbState, events: Iterable[ArbEvent]) ->
             else:
                 await hands.say([action])
     return state
-
-
-def together(told: Iterable[Sequence[ArbEvent]]) -> list[ArbEvent]:
-    """Return what was told of both legs, first one word of risk: who halts a leg halts the pair.
-
-    Each leg's account has breakers of its own, so the word of one is no leave for the other.
-    """
-    events = [event for leg in told for event in leg]
-    words = [event for event in events if isinstance(event, RiskChanged)]
-    worst = [word for word in words if word.halted] or words
-    return [*worst[:1], *(event for event in events if not isinstance(event, RiskChanged))]
 
 
 def ended(state: ArbState) -> bool:

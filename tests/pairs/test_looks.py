@@ -6,23 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from domain.arbitrage.events import FundingPaid
-from domain.grid.events import RiskChanged
-from domain.money import ZERO
 from tests.pairs.ground import HEDGE, ground
-from workflows.pair_loop import together
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-CLEAR = RiskChanged(False, AT)
-HALTED = RiskChanged(True, AT, "the breaker of account alice is open")
-
-
-def test_a_halt_of_either_leg_is_a_halt_of_the_pair() -> None:
-    paid = FundingPaid(1, ZERO, AT)
-    assert together([[HALTED, paid], [CLEAR]]) == [HALTED, paid]
-    assert together([[CLEAR, paid], [HALTED]]) == [HALTED, paid]
-    assert together([[CLEAR], [CLEAR, paid]]) == [CLEAR, paid]
-    assert together([[], [paid]]) == [paid]
 
 
 @pytest.mark.slow
