@@ -7,7 +7,10 @@ import pytest
 from temporalio.client import Client
 
 from tests.activities.coins import Coin
-from tests.portfolio.ground import ground
+from tests.eventually import eventually
+from tests.portfolio.ground import coins_of, ground
+from tests.portfolio.soon_rolling import SoonRolling
+from workflows.pair_messages import ExitPair
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -31,3 +34,104 @@ async def test_it_opens_the_best_pairs_within_its_caps_and_closes_them_before_it
         assert result.begun == 2
         assert all(folio.market.is_flat(coin.base) for coin in COINS)
         assert await folio.engines() == []
+
+
+async def test_a_pair_that_falls_out_is_closed_before_it_is_forgotten_and_another_takes_its_place(
+    tmp_path: Path, client: Client
+) -> None:
+    """P-2: its engine was stopped and forgotten, and the position stayed."""
+    async with ground(tmp_path, client, COINS) as folio:
+        await folio.start()
+        await folio.holds("BTC", "ETH")
+        folio.market.settle("ETH", "-0.05")  # the mean of 7 days falls below the least APR
+        forgotten = await folio.until("the end of ETH", lambda found: "ETH" not in coins_of(found))
+        assert folio.market.is_flat("ETH")
+        assert forgotten.rests == {}
+        await folio.holds("BTC", "SOL")
+        assert len(await folio.engines()) == 2
+        # P-6: symbols that were added later were never told anything
+        before = (await folio.pair("SOL")).legs[1].funding
+        folio.market.settle("SOL", "0.001")
+
+        async def is_paid() -> bool:
+            return (await folio.pair("SOL")).legs[1].funding > before
+
+        await eventually(is_paid, within=20, what="funding of a pair that was added later")
+        await folio.tell("stop")
+        await folio.result()
+        trail = [(each.command, each.run_id) for each in await folio.ledger.audit_trail()]
+        assert {"start", "add", "remove", "forget", "stop"} <= {action for action, _ in trail}
+
+
+async def test_a_failed_scan_changes_nothing(tmp_path: Path, client: Client) -> None:
+    """P-3: failed calls were an empty list, and every pair was removed."""
+    async with ground(tmp_path, client, COINS) as folio:
+        await folio.start()
+        held = await folio.holds("BTC", "ETH")
+        folio.market.break_down({"method": "rest.*", "kind": "drop_connection"})
+        failed = await folio.until("a failed scan", lambda found: found.failed)
+        turns = failed.turns
+        await folio.until("two more turns", lambda found: found.turns >= turns + 2)
+        after = await folio.status()
+        assert [line.run for line in after.pairs] == [line.run for line in held.pairs]
+        assert after.advised == ()
+        folio.market.heal()
+        await folio.until("a scan", lambda found: not found.failed)
+        assert folio.market.is_hedged("BTC")
+        assert folio.market.is_hedged("ETH")
+
+
+async def test_a_restart_resumes_the_set_with_one_engine_for_each_pair(
+    tmp_path: Path, client: Client
+) -> None:
+    """P-4: an addition made two engines, and the test of a restart was empty."""
+    async with ground(tmp_path, client, COINS, SoonRolling) as folio:
+        await folio.start()
+        held = await folio.holds("BTC", "ETH")
+        first = (await folio.handle.describe()).run_id
+        await folio.crash()
+
+        async def rolled() -> bool:
+            return (await folio.handle.describe()).run_id != first
+
+        await eventually(rolled, within=60, what="the next workflow of the chain")
+        turns = (await folio.status()).turns
+        after = await folio.until("another turn", lambda found: found.turns > turns)
+        assert [line.run for line in after.pairs] == [line.run for line in held.pairs]
+        assert after.begun == 2
+        assert sorted(await folio.engines()) == sorted(line.run for line in held.pairs)
+        await folio.tell("stop")
+        await folio.result()
+        assert all(folio.market.is_flat(coin.base) for coin in COINS)
+
+
+async def test_paused_it_looks_and_changes_nothing(tmp_path: Path, client: Client) -> None:
+    async with ground(tmp_path, client, COINS) as folio:
+        await folio.start(equity=None, equity_of=[next(iter(folio.accounts))], every=3600)
+        await folio.until("the first turn", lambda found: found.begun)
+        await folio.tell("pause")
+        found = await folio.status()
+        assert found.phase == "paused"
+        assert found.equity == 100_000
+
+
+async def test_a_pair_that_a_person_stopped_rests(tmp_path: Path, client: Client) -> None:
+    async with ground(tmp_path, client, COINS) as folio:
+        await folio.start()
+        held = await folio.holds("BTC", "ETH")
+        stopped = next(line for line in held.pairs if "BTC" in line.pair)
+        handle = client.get_workflow_handle(stopped.run)
+        await handle.execute_update("exit", ExitPair(ends=True, by="a person", why="enough"))
+        found = await folio.holds("ETH", "SOL")
+        assert list(found.rests) == [stopped.pair]
+        assert folio.market.is_flat("BTC")
+
+
+async def test_nothing_grows_without_a_look_at_the_accounts(tmp_path: Path, client: Client) -> None:
+    """P-4: the margin gate read a cached account, and nobody asked what if."""
+    async with ground(tmp_path, client, COINS) as folio:
+        await folio.start(margin={"maintenance_rate": "0.5", "entry_health": "0.9999"})
+        found = await folio.until("a turn", lambda found: found.held_back)
+        assert all("margin" in each for each in found.held_back)
+        assert found.begun == 0
+        assert all(folio.market.is_flat(coin.base) for coin in COINS)
