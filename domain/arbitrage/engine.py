@@ -188,7 +188,7 @@ def _lost(state: ArbState, tag: str, at: datetime) -> ArbStep:
     flight = state.in_flight
     if flight is None or flight.tag != tag:
         return ArbStep(state)
-    state = _at(replace(state, in_flight=None, ended_at=at), at)
+    state = _at(replace(state, in_flight=None, ended_at=at, unsure=(1, 2)), at)
     told = f"the trade that {flight.why} was ended by somebody: the books say what is held"
     return ArbStep(state, (Alert(AlertLevel.ERROR, told),))
 
@@ -197,7 +197,11 @@ def _compared(state: ArbState, event: BooksTold) -> ArbStep:
     """Believe the books: they have every fill once, whoever asked for it."""
     leg, instrument = state.leg(event.leg), state.instrument(event.leg)
     state = _at(state, event.at)
-    if state.in_flight is not None or not _is_news(state, event.at) or leg.base == event.base:
+    if state.in_flight is not None or not _is_news(state, event.at):
+        return _decide(state)
+    unsure = tuple(number for number in state.unsure if number != event.leg)
+    state = replace(state, unsure=unsure)
+    if leg.base == event.base:
         return _decide(state)
     told = (
         f"{instrument.symbol} on {state.spec.legs[event.leg - 1].account}: the books say "
@@ -218,6 +222,8 @@ def _decide(state: ArbState) -> ArbStep:
     flight = state.in_flight
     if flight is not None:
         return _in_flight(state, flight)
+    if state.unsure:
+        return ArbStep(state)
     if not state.open:
         return _flat(state)
     forced = next(_forced(state), "")

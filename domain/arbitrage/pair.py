@@ -127,14 +127,14 @@ def wanted(trade: PairTrade, leg: Leg) -> int:
         return 0
     leads = leg.number == trade.lead.number
     if trade.stage is Stage.LEADING and (leads or trade.parallel):
-        return leg.left if _may_lead(trade, leg) else 0
+        return leg.left if _may_lead(trade) else 0
     if trade.stage is Stage.LEADING:
         return 0 if leads else leg.lots_for(-trade.debt)
     return leg.lots_for(-trade.debt) if leg is _settler(trade) else 0
 
 
-def _may_lead(trade: PairTrade, leg: Leg) -> bool:
-    """Return whether *leg* may trade first: nobody leads where the other one cannot follow."""
+def _may_lead(trade: PairTrade) -> bool:
+    """Return whether a leg may trade first: nobody leads where the other one cannot follow."""
     if trade.gave_up or (trade.halted and trade.kind is Kind.ENTER):
         return False
     return trade.parallel or not any(each.silent for each in trade.legs)

@@ -153,8 +153,8 @@ def _time_passed(trade: PairTrade) -> PairStep:
         elif leg.order is not None and leg.order.canceling:
             first.append(OnLeg(leg.number, _cancel(leg, leg.order)))
         silent = _is_silent(trade, leg)
-        leg = replace(trade.leg(leg.number), obstacle="", waiting=False, silent=silent)
-        trade = trade.with_leg(leg)
+        known = trade.leg(leg.number)
+        trade = trade.with_leg(replace(known, obstacle="", waiting=False, silent=silent))
     decided = _decide(trade)
     return PairStep(decided.state, (*first, *decided.actions))
 

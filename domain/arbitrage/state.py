@@ -97,6 +97,8 @@ class ArbState:
     generation: int = 0
     #: When the last trade ended: what was told of accounts before says nothing of them now.
     ended_at: datetime | None = None
+    #: The legs whose books have to say what is held before anything is decided.
+    unsure: tuple[int, ...] = ()
     #: Why somebody wants the pair closed, whatever it earns; empty: nobody does.
     exit_asked: str = ""
     #: When the pair was last left because it had to be, or could not be entered.

@@ -49,15 +49,15 @@ async def _history(run: WorkflowHandle[Any, Any]) -> str:
     told = (await run.describe()).raw_description.workflow_execution_info
     first = run._client.get_workflow_handle(run.id, run_id=told.first_run_id)
     history = await first.fetch_history()
-    return json.dumps(_scrubbed(json.loads(history.to_json())), indent=1) + "\n"
+    return json.dumps(scrubbed(json.loads(history.to_json())), indent=1) + "\n"
 
 
-def _scrubbed(value: Any) -> Any:
+def scrubbed(value: Any) -> Any:
     """Return *value* without the name of this machine and the numbers of its processes."""
     if isinstance(value, dict):
-        return {key: _scrubbed(each) for key, each in value.items()}
+        return {key: scrubbed(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_scrubbed(each) for each in value]
+        return [scrubbed(each) for each in value]
     if isinstance(value, str):
         return value.replace(f"{os.getpid()}@{socket.gethostname()}", "worker").replace(
             socket.gethostname(), "host"

@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,12 @@ def follower_is_thin(pair: Ground) -> None:
 async def more_comes(pair: Ground) -> None:
     """Let more stand on the follower's book, bit by bit."""
     for filled in (30, 60, 90):
-        await eventually(lambda f=filled: sells(pair) >= f, what=f"{filled} lots of the follower")
+        await eventually(partial(has_sold, pair, filled), what=f"{filled} lots of the follower")
         pair.sides[2].quote(1000, size=30)
 
 
-def sells(pair: Ground) -> int:
-    return sum(order.filled.lots for order in pair.sides[2].orders())
+def has_sold(pair: Ground, lots: int) -> bool:
+    return sum(order.filled.lots for order in pair.sides[2].orders()) >= lots
 
 
 def answer_is_lost(pair: Ground) -> None:
@@ -80,7 +81,7 @@ def lead_answer_is_lost(pair: Ground) -> None:
 
 async def follower_goes_down(pair: Ground) -> None:
     """Let the follower's venue be away when the lead trades, and until the lead is undone."""
-    await eventually(lambda: pair.sides[1].resting(), what="the lead's order", every=0.01)
+    await eventually(pair.sides[1].resting, what="the lead's order", every=0.01)
     pair.sides[2].is_down()
     pair.sides[1].print(990)
     await eventually(lambda: pair.sides[1].held() < TRADABLE, within=20, what="the lead undone")
@@ -89,12 +90,12 @@ async def follower_goes_down(pair: Ground) -> None:
 
 async def nobody_comes(pair: Ground) -> None:
     """The lead's order waits at the touch, and is never met."""
-    await eventually(lambda: pair.sides[1].resting(), what="the lead's order")
+    await eventually(pair.sides[1].resting, what="the lead's order")
 
 
 async def price_runs_away(pair: Ground) -> None:
     """The lead trades, and then the follower's price falls, away from who has to sell there."""
-    await eventually(lambda: pair.sides[1].resting(), what="the lead's order")
+    await eventually(pair.sides[1].resting, what="the lead's order")
     pair.sides[1].print(990)
     for price in range(999, 979, -1):
         pair.sides[2].quote(price)

@@ -12,6 +12,7 @@ from domain.arbitrage.engine import ArbStep, begin, check_change, step
 from domain.arbitrage.events import (
     AbortTrade,
     ArbEvent,
+    BooksTold,
     ExitAsked,
     FundingPaid,
     FundingTold,
@@ -21,6 +22,7 @@ from domain.arbitrage.events import (
     SpecChanged,
     StartTrade,
     TradeEnded,
+    TradeLost,
 )
 from domain.arbitrage.funding import spot
 from domain.arbitrage.pair import Kind, PairTrade
@@ -419,6 +421,17 @@ def test_the_legs_stay_what_they_are() -> None:
     with pytest.raises(InvalidValueError, match="first and second"):
         check_change(run.state, SpecChanged(other, T0))
     check_change(run.state, SpecChanged(spec(amount=7), T0))
+
+
+def test_a_trade_that_was_lost_opens_nothing_until_the_books_of_both_legs_are_told() -> None:
+    run = Run().market()
+    later = T0 + SECOND
+    run.tell(TradeLost(run.last.tag, T0)).market(later)
+    assert len(run.trades) == 1
+    run.tell(BooksTold(1, D("0.1"), D("-5000"), later), BooksTold(2, ZERO, ZERO, later))
+    assert run.state.in_flight is not None
+    assert run.state.in_flight.kind is Kind.EXIT  # what one leg holds alone is given back
+    assert run.last.leg(1).target < 0
 
 
 def test_what_settlements_brought_is_kept_by_leg() -> None:
