@@ -114,7 +114,10 @@ class ArbitrageRun:
         """Handle events until the pair is over (False) or should go on elsewhere (True)."""
         while not ended(self._pair):
             await self._take_all()
-            self._state = await take(self, self._pair, await self._look())
+            looked = await self._look()
+            # A trade tells what it did before it ends: who finds it ended has been told by now.
+            await self._take_all()
+            self._state = await take(self, self._pair, looked)
             await self._take_all()
             self._show()
             if ended(self._pair):

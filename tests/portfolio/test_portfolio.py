@@ -8,9 +8,10 @@ from temporalio.client import Client
 
 from tests.activities.coins import Coin
 from tests.eventually import eventually
-from tests.portfolio.ground import coins_of, ground
+from tests.portfolio.ground import Ground, coins_of, ground
 from tests.portfolio.soon_rolling import SoonRolling
 from workflows.pair_messages import ExitPair
+from workflows.portfolio_messages import PortfolioStatus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -135,3 +136,32 @@ async def test_nothing_grows_without_a_look_at_the_accounts(tmp_path: Path, clie
         assert all("margin" in each for each in found.held_back)
         assert found.begun == 0
         assert all(folio.market.is_flat(coin.base) for coin in COINS)
+
+
+async def test_another_share_of_a_pair_is_traded_by_the_difference(
+    tmp_path: Path, client: Client
+) -> None:
+    """P-1: the new notional was set as the new quantity."""
+    async with ground(tmp_path, client, COINS) as folio:
+        await folio.start(allocation={"pairs": 2, "leverage": 1, "pair_cap": 1, "group_cap": 1})
+        before = {line.pair: line.amount for line in (await folio.holds("BTC", "ETH")).pairs}
+        folio.market.settle("ETH", "0.0012")  # its score is another one now
+
+        def changed(found: PortfolioStatus) -> bool:
+            now = {line.pair: line.amount for line in found.pairs}
+            return now.keys() == before.keys() and all(now[pair] != before[pair] for pair in now)
+
+        found = await folio.until("other amounts", changed)
+        assert sum(line.amount for line in found.pairs) <= 1000
+        await eventually(lambda: follows(folio), within=40, what="positions of the new amounts")
+        assert {line.run for line in (await folio.status()).pairs} == set(await folio.engines())
+
+
+async def follows(folio: Ground) -> bool:
+    """Return whether both pairs hold what they are meant for, but for a lot and a fee."""
+    for line in (await folio.status()).pairs:
+        coin = line.pair.split()[1].partition("/")[0]
+        worth = abs(folio.market.held(coin)[1]) * 1000
+        if not (line.amount - 3 <= worth <= line.amount and folio.market.is_hedged(coin)):
+            return False
+    return True
