@@ -52,9 +52,9 @@ MUCH = 1_000_000
 TRADABLE = Decimal("0.005")
 EVER = datetime(2020, 1, 1, tzinfo=UTC)
 _numbers = count(1)
-#: What a pair does is done within seconds.
+#: What a pair does is done within seconds; who looks every second is beyond the venue's limits.
 PAIR: dict[str, Any] = {
-    "look_every": 1,
+    "look_every": 3,
     "lead_for": 3,
     "lead": "first",
     "cool_off": 1,
@@ -141,7 +141,7 @@ class Ground:
             {
                 "accounts": list(self.accounts),
                 "equity": 1000,
-                "every": 2,
+                "every": 3,
                 "look_every": 1,
                 "allocation": {"pairs": 2, "leverage": 1, "pair_cap": "0.5", "group_cap": "0.5"},
                 "pair": PAIR,

@@ -37,7 +37,7 @@ async def test_it_opens_the_best_pairs_within_its_caps_and_closes_them_before_it
         assert await folio.engines() == []
 
 
-async def test_a_pair_that_falls_out_is_closed_before_it_is_forgotten_and_another_takes_its_place(
+async def test_p2_p6_a_pair_that_falls_out_is_closed_and_the_next_one_is_told_what_happens(
     tmp_path: Path, client: Client
 ) -> None:
     """P-2: its engine was stopped and forgotten, and the position stayed."""
@@ -64,7 +64,7 @@ async def test_a_pair_that_falls_out_is_closed_before_it_is_forgotten_and_anothe
         assert {"start", "add", "remove", "forget", "stop"} <= {action for action, _ in trail}
 
 
-async def test_a_failed_scan_changes_nothing(tmp_path: Path, client: Client) -> None:
+async def test_p3_a_failed_scan_changes_nothing(tmp_path: Path, client: Client) -> None:
     """P-3: failed calls were an empty list, and every pair was removed."""
     async with ground(tmp_path, client, COINS) as folio:
         await folio.start()
@@ -82,7 +82,7 @@ async def test_a_failed_scan_changes_nothing(tmp_path: Path, client: Client) -> 
         assert folio.market.is_hedged("ETH")
 
 
-async def test_a_restart_resumes_the_set_with_one_engine_for_each_pair(
+async def test_p4_a_restart_resumes_the_set_with_one_engine_for_each_pair(
     tmp_path: Path, client: Client
 ) -> None:
     """P-4: an addition made two engines, and the test of a restart was empty."""
@@ -128,7 +128,9 @@ async def test_a_pair_that_a_person_stopped_rests(tmp_path: Path, client: Client
         assert folio.market.is_flat("BTC")
 
 
-async def test_nothing_grows_without_a_look_at_the_accounts(tmp_path: Path, client: Client) -> None:
+async def test_p4_nothing_grows_beyond_the_margin_of_the_accounts(
+    tmp_path: Path, client: Client
+) -> None:
     """P-4: the margin gate read a cached account, and nobody asked what if."""
     async with ground(tmp_path, client, COINS) as folio:
         await folio.start(margin={"maintenance_rate": "0.5", "entry_health": "0.9999"})
@@ -138,7 +140,7 @@ async def test_nothing_grows_without_a_look_at_the_accounts(tmp_path: Path, clie
         assert all(folio.market.is_flat(coin.base) for coin in COINS)
 
 
-async def test_another_share_of_a_pair_is_traded_by_the_difference(
+async def test_p1_another_share_of_a_pair_is_traded_by_the_difference(
     tmp_path: Path, client: Client
 ) -> None:
     """P-1: the new notional was set as the new quantity."""
