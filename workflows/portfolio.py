@@ -57,6 +57,7 @@ from workflows.portfolio_messages import (
 ROLL_AT: Final = 1000
 #: While a pair is being closed it is looked at so often.
 _CLOSING: Final = timedelta(seconds=3)
+_SOONEST: Final = timedelta(milliseconds=50)
 _TASK_TIMEOUT: Final = timedelta(seconds=3)
 
 
@@ -114,10 +115,11 @@ class PortfolioRun:
 
     async def _wait(self) -> None:
         pause = timedelta(seconds=self._spec.look_every)
-        if self._state.leaving or self._phase is Phase.STOPPING:
+        stopping = self._phase is Phase.STOPPING
+        if self._state.leaving or stopping:
             pause = min(pause, _CLOSING)
-        if self._state.due_at is not None:
-            pause = max(min(pause, self._state.due_at - workflow.now()), timedelta(milliseconds=50))
+        if self._state.due_at is not None and not stopping:  # who stops scans no more
+            pause = max(min(pause, self._state.due_at - workflow.now()), _SOONEST)
         try:
             await workflow.wait_condition(lambda: self._woken, timeout=pause)
         except TimeoutError:

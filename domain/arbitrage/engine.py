@@ -238,9 +238,7 @@ def _decide(state: ArbState) -> ArbStep:
     if earns is not None and earns < state.spec.exit_apr:
         why = f"leaves: {earns:.4f} a year is below {state.spec.exit_apr}"
         return _start(state, leaving(state, why, forced=False))
-    if state.meant is not None:
-        return _resized(state)
-    return ArbStep(state)
+    return ArbStep(state) if state.meant is None else _resized(state)
 
 
 def _resized(state: ArbState) -> ArbStep:
