@@ -54,7 +54,7 @@ EVER = datetime(2020, 1, 1, tzinfo=UTC)
 _numbers = count(1)
 #: What a pair does is done within seconds; who looks every second is beyond the venue's limits.
 PAIR: dict[str, Any] = {
-    "look_every": 3,
+    "look_every": 5,
     "lead_for": 3,
     "lead": "first",
     "cool_off": 1,
