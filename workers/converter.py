@@ -13,8 +13,10 @@ from temporalio.converter import CompositePayloadConverter, DataConverter
 
 from activities.messages import Books, FeedBatch, LeavingBegun, Prepared, RiskCommand
 from activities.pair_messages import LegBooks, LegOpened
+from activities.portfolio_messages import Surveyed
 from domain.arbitrage.events import ArbEvent, TradeEnded
 from domain.arbitrage.pair_events import PairEvent
+from domain.arbitrage.portfolio import AccountLook, PairLook
 from domain.grid.events import GridEvent, Resynced
 from domain.grid.spec import GridSpec
 from domain.risk.leaving_events import LeavingEvent
@@ -28,6 +30,7 @@ from workflows.messages import (
     StopGrid,
 )
 from workflows.pair_messages import ArbInput, ExitPair, PairTradeInput, ReconfigurePair
+from workflows.portfolio_messages import PortfolioInput
 
 _SHARED: Final = PydanticPayloadConverter()
 
@@ -69,6 +72,10 @@ _READ: Final[tuple[Any, ...]] = (
     TradeEnded,
     ExitPair,
     ReconfigurePair,
+    PortfolioInput,
+    Surveyed,
+    list[PairLook],
+    AccountLook,
 )
 
 

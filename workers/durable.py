@@ -3,23 +3,28 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.alerting import AlertDesk
 from activities.delivery import Delivery
 from activities.guard import Guard
+from activities.portfolio_runs import PortfolioActivities
 from activities.risk import RiskDesk
 from activities.services import ServiceActivities
 from activities.store.ledger import Ledger
+from activities.surveying import SurveyDesk
 from workers.alerting import delivery_of
 from workers.converter import learn_messages
 from workers.settings import Settings
+from workers.venues import open_place
 from workers.watching import market_guard
 from workers.wiring import (
     Desks,
@@ -29,6 +34,7 @@ from workers.wiring import (
     ensure_feed,
     ensure_services,
     leg_activities_of,
+    margin_activities_of,
     workflow_runner,
 )
 from workflows.alerts import AlertRun
@@ -38,6 +44,7 @@ from workflows.feed import FeedRun
 from workflows.grid import GridRun
 from workflows.names import RISK_GUARD_ID, SERVICES_QUEUE, account_queue
 from workflows.pair import PairTradeRun
+from workflows.portfolio import PortfolioRun
 from workflows.risk import RiskGuard
 
 _log: Final = logging.getLogger(__name__)
@@ -55,7 +62,11 @@ def account_worker(
         client,
         account_queue(desks.account),
         [grid, FeedRun, EmergencyExit, pair, trade],
-        [*activities_of(desks, client).all(), *leg_activities_of(desks, client).all()],
+        [
+            *activities_of(desks, client).all(),
+            *leg_activities_of(desks, client).all(),
+            margin_activities_of(desks).look,
+        ],
     )
 
 
@@ -64,14 +75,30 @@ def services_worker(
     guard: Guard | None,
     risk: RiskDesk,
     delivery: Delivery | None = None,
+    *,
     kind: type[RiskGuard] = RiskGuard,
+    portfolios: PortfolioActivities | None = None,
+    portfolio: type[PortfolioRun] = PortfolioRun,
 ) -> Worker:
     """Return the worker of what needs no keys: *guard*, in a workflow of class *kind*, and alerts.
 
-    Without a *guard*, or a *delivery*, there is none of it.
+    And *portfolios*, in workflows of class *portfolio*. What is not given there is not.
     """
     activities = ServiceActivities(guard, delivery, risk, client).all()
-    return _worker(client, SERVICES_QUEUE, [kind, AlertRun], activities)
+    workflows: list[type] = [kind, AlertRun]
+    if portfolios is not None:
+        activities += portfolios.all()
+        workflows.append(portfolio)
+    return _worker(client, SERVICES_QUEUE, workflows, activities)
+
+
+@asynccontextmanager
+async def portfolio_activities(
+    settings: Settings, ledger: Ledger, client: Client
+) -> AsyncIterator[PortfolioActivities]:
+    """Yield the activities of portfolios; a venue is opened when one of them asks for a scan."""
+    async with SurveyDesk(partial(open_place, settings)) as desk:
+        yield PortfolioActivities(desk, ledger, AlertDesk(ledger), client)
 
 
 def _worker(
@@ -127,7 +154,9 @@ async def _work_services(
     delivery = delivery_of(settings, ledger)
     await ensure_services(client)
     risk = RiskDesk(ledger, settings.risk)
-    await stack.enter_async_context(services_worker(client, guard, risk, delivery))
+    portfolios = await stack.enter_async_context(portfolio_activities(settings, ledger, client))
+    worker = services_worker(client, guard, risk, delivery, portfolios=portfolios)
+    await stack.enter_async_context(worker)
     _log.info("working %s", SERVICES_QUEUE)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from activities.scanning import Marketplace, marketplace
 from activities.venues.ccxt.registry import quirks_of
 from activities.venues.remote import RemoteVenue
 from domain.conditions import FullVenue
@@ -78,6 +79,24 @@ async def open_public(
 
     async with CcxtVenue(quirks_of(name, kind), None, local=local) as venue:
         yield venue
+
+
+@asynccontextmanager
+async def open_place(settings: Settings, account: str) -> AsyncIterator[Marketplace]:
+    """Yield the market of *account* as anybody may see it: no key of it is read.
+
+    Raises InvalidValueError if it has no list of all markets.
+    """
+    known = settings.account(account)
+    if known.venue == PAPER:
+        raise InvalidValueError(
+            f"account {account} is on paper, which has no list of all markets: a portfolio is of "
+            "accounts at exchanges"
+        )
+    refuse_unmeant(account, known)
+    local = local_of(account, known.local, known.authority)
+    async with open_public(known.venue, known.market, local) as venue:
+        yield marketplace(account, known.market, venue)
 
 
 def refuse_unmeant(account: str, known: AccountSettings) -> None:

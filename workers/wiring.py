@@ -16,6 +16,7 @@ from activities.account import AccountDesk
 from activities.gate import Gates, RiskGate, SizeGate
 from activities.leg_runs import LegActivities
 from activities.legs import LegDesk
+from activities.margin_looks import MarginActivities, MarginDesk
 from activities.noticing import Notices
 from activities.orders import OrderDesk
 from activities.risk import RiskDesk
@@ -144,6 +145,11 @@ def leg_activities_of(desks_: Desks, client: Client) -> LegActivities:
     return LegActivities(desks_.legs(), client, ensure)
 
 
+def margin_activities_of(desks_: Desks) -> MarginActivities:
+    """Return what portfolios may ask of one account."""
+    return MarginActivities(MarginDesk(desks_.account, desks_.venue, desks_.ledger))
+
+
 async def ensure_feed(client: Client, account: str) -> None:
     """Start the feed of *account* unless it runs already."""
     await client.start_workflow(
@@ -209,5 +215,7 @@ def workflow_runner() -> SandboxedWorkflowRunner:
         "workflows.names",
         "workflows.pair_calls",
         "workflows.pair_messages",
+        "workflows.portfolio_calls",
+        "workflows.portfolio_messages",
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)

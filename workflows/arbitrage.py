@@ -120,7 +120,7 @@ class ArbitrageRun:
         while not ended(self._pair):
             await self._take_all()
             looked = await self._look()
-            # A trade that ended meanwhile has told what it did, before the look found it over.
+            # A trade tells what it did before it ends: who finds it ended has been told by now.
             await self._take_all()
             self._state = await take(self, self._pair, looked)
             self._show()

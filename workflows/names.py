@@ -9,6 +9,7 @@ FEED_RUN: Final = "FeedRun"
 EMERGENCY_EXIT: Final = "EmergencyExit"
 ARBITRAGE_RUN: Final = "ArbitrageRun"
 PAIR_TRADE: Final = "PairTradeRun"
+PORTFOLIO_RUN: Final = "PortfolioRun"
 RISK_GUARD: Final = "RiskGuard"
 #: The one guard of a deployment.
 RISK_GUARD_ID: Final = "risk-guard"

@@ -2,7 +2,8 @@
 
     in flight   one trade at a time; an entry that is no longer wanted is aborted, an exit never
     forced      asked for, close to liquidation, an account in trouble, a toxic basis: leave now
-    ordinary    the yield has fallen below the exit: leave; the legs have drifted apart: trim
+    ordinary    the yield has fallen below the exit: leave; the legs have drifted apart: trim;
+                the amount was changed: give back what is too much, add what is missing
     flat        fresh funding and prices, a yield above the entry, its costs earned while held,
                 nothing toxic, nobody halted: enter
 
@@ -39,7 +40,7 @@ from domain.arbitrage.legs import Quote
 from domain.arbitrage.pair import Kind
 from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.state import ArbConfig, ArbState, InFlight, Phase, bind
-from domain.arbitrage.trades import Wish, entry, leaving, middle, trade, trim, width
+from domain.arbitrage.trades import Wish, entry, growth, leaving, middle, shrunk, trade, trim, width
 from domain.arbitrage.window import may_enter
 from domain.errors import InvalidValueError
 from domain.grid.events import (
@@ -79,8 +80,9 @@ def step(state: ArbState, event: ArbEvent) -> ArbStep:
         case BooksTold():
             return _compared(state, event)
         case SpecChanged(spec, at):
+            meant = state.spec.amount if state.meant is None else state.meant
             config = bind(spec, *state.config.instruments)
-            return _decide(replace(_at(state, at), config=config))
+            return _decide(replace(_at(state, at), config=config, meant=meant))
         case _:
             return _decide(_heard(state, event))
 
@@ -236,7 +238,25 @@ def _decide(state: ArbState) -> ArbStep:
     if earns is not None and earns < state.spec.exit_apr:
         why = f"leaves: {earns:.4f} a year is below {state.spec.exit_apr}"
         return _start(state, leaving(state, why, forced=False))
-    return ArbStep(state)
+    return ArbStep(state) if state.meant is None else _resized(state)
+
+
+def _resized(state: ArbState) -> ArbStep:
+    """Follow a change of the amount, once: less at any time, more as soon as it may be entered."""
+    if state.meant == state.spec.amount:
+        return ArbStep(replace(state, meant=None))
+    if any(leg.quote is None for leg in state.legs):
+        return ArbStep(state)
+    less = shrunk(state)
+    if less is not None:
+        return _start(replace(state, meant=None), less)
+    assert state.direction is not None  # noqa: S101 - something is held
+    more = growth(state, state.direction)
+    if more is None:  # too little for an order
+        return ArbStep(replace(state, meant=None))
+    if _wanted_direction(state) is not state.direction:
+        return ArbStep(state)
+    return _start(replace(state, meant=None), more)
 
 
 def _in_flight(state: ArbState, flight: InFlight) -> ArbStep:
@@ -254,6 +274,7 @@ def _flat(state: ArbState) -> ArbStep:
     state = replace(state, exit_asked="")
     if state.phase is Phase.STOPPING:
         return ArbStep(replace(state, phase=Phase.ENDED))
+    state = replace(state, meant=None)
     direction = _wanted_direction(state)
     wish = None if direction is None else entry(state, direction)
     if wish is None:

@@ -9,7 +9,7 @@ from the end. No change follows from a scan that failed, and none for a pair of 
 say neither yes nor no (flaw P-3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
@@ -105,11 +105,17 @@ def propose(
     equity: Decimal,
     held: Mapping[str, Decimal],
     listings: Mapping[str, Listing],
+    *,
+    bound: Collection[str] = (),
 ) -> tuple[Change, ...]:
-    """Return the changes that *scan* advises to who holds *held* (notionals by pair)."""
+    """Return the changes that *scan* advises to who holds *held* (notionals by pair).
+
+    None is for the pairs that are *bound*, such as one that is being closed: they use up room.
+    """
     if isinstance(scan, ScanFailed):
         return ()
-    kept = {pair: notional for pair, notional in held.items() if pair in scan.unknown}
+    fixed = scan.unknown | frozenset(bound)
+    kept = {pair: notional for pair, notional in held.items() if pair in fixed}
     best = targets(allocation, equity, scan.ranked, listings, kept)
     wanted = {target.pair: target.notional for target in best}
     return plan(rebalance, wanted | kept, held)

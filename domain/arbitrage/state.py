@@ -104,6 +104,8 @@ class ArbState:
     exit_asked: str = ""
     #: When the pair was last left because it had to be, or could not be entered.
     rests_since: datetime | None = None
+    #: The amount that what is held was traded for; None: the one of the spec.
+    meant: Decimal | None = None
 
     @property
     def spec(self) -> ArbSpec:

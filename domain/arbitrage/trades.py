@@ -10,7 +10,7 @@ from domain.arbitrage.legs import Leg
 from domain.arbitrage.pair import Kind, PairTrade
 from domain.arbitrage.spec import Lead
 from domain.arbitrage.state import ArbState, LegState
-from domain.money import EXACT, Instrument, MarketKind
+from domain.money import EXACT, ZERO, Instrument, MarketKind, Quantity
 from domain.order_ids import run_tag
 
 
@@ -53,6 +53,51 @@ def leaving(state: ArbState, why: str, share: Decimal = Decimal(1), *, forced: b
     """Return the trade that gives back *share* of what is held, of what is held and no more."""
     first, second = (_lots(state, number, share) for number in (1, 2))
     return Wish(Kind.EXIT, (-first, -second), why, forced)
+
+
+def growth(state: ArbState, direction: Direction) -> Wish | None:
+    """Return the trade that adds what is missing to the amount at today's price.
+
+    None if an order for that is too small; both prices are known.
+    """
+    one, other = state.config.instruments
+    missing = EXACT.subtract(_meant(state), EXACT.abs(state.leg(1).base))
+    base = one.base_of(one.quantity(max(missing, ZERO)))
+    if not all(_takes(each, leg, base) for each, leg in zip((one, other), state.legs, strict=True)):
+        return None
+    sign = 1 if direction is Direction.POSITIVE else -1
+    lots = sign * one.quantity(base).lots, -sign * other.quantity(base).lots
+    return Wish(Kind.ENTER, lots, f"grows to {state.spec.amount}")
+
+
+def shrunk(state: ArbState) -> Wish | None:
+    """Return the trade that gives back what is more than the amount at today's price.
+
+    All of it, if less than the rest could be sold later. None if an order for that is too small;
+    both prices are known.
+    """
+    meant, held = _meant(state), EXACT.abs(state.leg(1).base)
+    if held <= meant:
+        return None
+    why, share = f"shrinks to {state.spec.amount}", EXACT.divide(EXACT.subtract(held, meant), held)
+    wish = leaving(state, why, share, forced=False)
+    if not all(_would_take(state, number, wish.lots[number - 1]) for number in (1, 2)):
+        return None
+    if not all(_takes(state.instrument(n), state.leg(n), meant) for n in (1, 2)):
+        return leaving(state, why, forced=False)
+    return wish
+
+
+def _meant(state: ArbState) -> Decimal:
+    """Return the base of a leg that the amount buys now; its price is known."""
+    first, quote = state.instrument(1), state.leg(1).quote
+    assert quote is not None  # noqa: S101 - asked before
+    return first.base_of(first.affordable(state.spec.amount, quote.ask))
+
+
+def _would_take(state: ArbState, number: int, lots: int) -> bool:
+    instrument = state.instrument(number)
+    return _takes(instrument, state.leg(number), instrument.base_of(Quantity(abs(lots))))
 
 
 def trim(state: ArbState) -> Wish:

@@ -10,7 +10,14 @@ from decimal import Decimal
 import pytest
 
 from domain.arbitrage.allocation import AllocationSpec, Listing, targets
-from domain.arbitrage.funding import LegFunding, Staleness, direction, spot, staleness
+from domain.arbitrage.funding import (
+    Direction,
+    LegFunding,
+    Staleness,
+    direction,
+    spot,
+    staleness,
+)
 from domain.arbitrage.gauges import liquidation_distance, neutrality
 from domain.arbitrage.history import history_of
 from domain.arbitrage.margin import (
@@ -21,7 +28,10 @@ from domain.arbitrage.margin import (
     Weighed,
     admit,
 )
+from domain.arbitrage.portfolio import Offer, OfferedLeg, PortfolioState, Survey, growing
+from domain.arbitrage.portfolio_spec import parse_spec as parse_portfolio
 from domain.arbitrage.rebalance import Change, Kind, RebalanceSpec, done, plan, propose
+from domain.arbitrage.spec import LegSpec
 from domain.arbitrage.universe import (
     Candidate,
     Exclusion,
@@ -121,6 +131,16 @@ def test_p1_a_ttl_that_was_never_set_is_refused() -> None:
         staleness(spot(START), START, timedelta(0))
 
 
+def test_p1_a_pair_of_a_portfolio_has_its_guards_on() -> None:
+    """Its engine was made with a ttl of 0, always stale, and no distance to its liquidation."""
+    written = parse_portfolio({"accounts": ["one", "two"]})
+    legs = LegSpec(account="one", symbol="A"), LegSpec(account="two", symbol="B")
+    made = written.spec_of(legs, Decimal(7500))
+    assert made.amount == 7500
+    assert min(made.funding_ttl, made.quote_ttl) > 0
+    assert min(made.liquidation_distance, made.exit_below) > 0
+
+
 def test_p2_a_removed_pair_is_remembered_until_its_position_is_closed() -> None:
     """Its engine was stopped and forgotten, and the position stayed."""
     held = {"BTC": Decimal(7500)}
@@ -193,3 +213,23 @@ def test_p5_pairs_without_a_group_do_not_share_one() -> None:
         AllocationSpec(), EQUITY, ranked, {pair: Listing(("one", "two")) for pair in "ABCD"}
     )
     assert [target.weight for target in found] == [Decimal("0.25")] * 4
+
+
+def test_p5_coins_of_a_portfolio_are_groups_of_their_own() -> None:
+    written = parse_portfolio({"accounts": ["spot", "perp"]})
+    offers = [
+        Offer(
+            coin,
+            Direction.POSITIVE,
+            (market(coin, MarketKind.SPOT), market(coin, MarketKind.PERPETUAL)),
+        )
+        for coin in "ABCD"
+    ]
+    ranked = tuple(Ranked(coin, Decimal(1), Decimal("0.1")) for coin in "ABCD")
+    found = growing(written, PortfolioState(), Survey(START, ranked, tuple(offers)), EQUITY)
+    assert [change.target for change in found] == [Decimal(7500)] * 4
+
+
+def market(coin: str, kind: MarketKind) -> OfferedLeg:
+    account, end = ("spot", "") if kind is MarketKind.SPOT else ("perp", ":USDT")
+    return OfferedLeg(account, "one", kind, f"{coin}/USDT{end}", Decimal(100))

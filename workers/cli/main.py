@@ -21,6 +21,7 @@ _COMMANDS = {
     "reconcile": ("workers.cli.reconcile:reconcile", "Compare runs with their venues."),
     "audit": ("workers.cli.audit:audit", "Show who did what, when and why."),
     "arb": ("workers.cli.arb:arb", "Preview, start, watch and play pairs that earn funding."),
+    "portfolio": ("workers.cli.portfolio:portfolio", "Hold the best pairs of several venues."),
     "simple": ("workers.cli.simple:simple", "Run a strategy without Temporal."),
     "doctor": ("workers.cli.doctor:doctor", "Check what works, and say how to fix the rest."),
     "db": ("workers.cli.db:db", "Make, upgrade and check the ledger."),

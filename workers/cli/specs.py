@@ -1,4 +1,4 @@
-"""Reading specs of grids and pairs from YAML or JSON: numbers stay text, decimals never floats.
+"""Reading specs from YAML or JSON: numbers stay text, decimals never floats.
 
 Every mistake is told with its file and line.
 """
@@ -13,6 +13,8 @@ from typing import Any, Final, Generic, TypeVar, get_args
 import yaml
 from pydantic import BaseModel
 
+from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.portfolio_spec import parse_spec as parse_portfolio
 from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.spec import parse_spec as parse_pair
 from domain.errors import InvalidValueError
@@ -51,6 +53,10 @@ _GRID: Final = _Kind(
 )
 _PAIR: Final = _Kind("pair", ArbSpec, parse_pair, "first, second and amount", "amount: 1000")
 
+_PORTFOLIO: Final = _Kind(
+    "portfolio", PortfolioSpec, parse_portfolio, "accounts", "accounts: [binance, binance_spot]"
+)
+
 
 def read_spec(source: str) -> GridSpec:
     """Return the spec of a grid in the file *source*, `-` is stdin.
@@ -63,6 +69,11 @@ def read_spec(source: str) -> GridSpec:
 def read_pair(source: str) -> ArbSpec:
     """Return the spec of a pair in the file *source*, `-` is stdin; see `read_spec`."""
     return _read(_PAIR, source)
+
+
+def read_portfolio(source: str) -> PortfolioSpec:
+    """Return the spec of a portfolio in the file *source*, `-` is stdin; see `read_spec`."""
+    return _read(_PORTFOLIO, source)
 
 
 def parse_text(text: str, name: str) -> GridSpec:

@@ -314,6 +314,77 @@ def test_legs_that_drifted_apart_are_trimmed_where_there_is_too_much() -> None:
     assert len(run.trades) == 2
 
 
+# --- another amount
+
+
+def test_another_amount_is_followed_by_the_difference_at_todays_price() -> None:
+    run = Run().held()
+    grows = run.tell(SpecChanged(spec(amount=7500), T0)).last
+    assert grows.kind is Kind.ENTER
+    # 7500 quote buy 0.149 at 50000.1, of which 0.099 are held.
+    assert [grows.leg(number).target for number in (1, 2)] == [50, -50]
+    assert [grows.leg(number).held for number in (1, 2)] == [D("0.099"), D("-0.099")]
+    run.done()
+    at = T0 + HOUR
+    run.market(at, first=60_000, second=60_000)
+    shrinks = run.tell(SpecChanged(spec(amount=3000), at)).last
+    # 3000 quote buy 0.049 at 60000.1; of 0.149 held that leaves 0.1 too much.
+    assert shrinks.kind is Kind.EXIT
+    assert [shrinks.leg(number).target for number in (1, 2)] == [-100, 100]
+    assert run.done(at=at).state.leg(1).base == D("0.049")
+    assert len(run.market(at + SECOND, first=60_000, second=60_000).trades) == 3
+
+
+def test_a_price_that_moves_trades_nothing() -> None:
+    run = Run().held()
+    run.market(T0 + HOUR, first=80_000, second=80_000)
+    run.tell(SpecChanged(spec(hold_hours=200), T0 + HOUR))
+    assert len(run.trades) == 1
+
+
+@pytest.mark.parametrize(
+    "event,undone",
+    [
+        (RiskChanged(True, T0, "a storm"), RiskChanged(False, T0, "")),
+        (PauseAsked(T0), ResumeAsked(T0)),
+        (FundingTold(2, perpetual("0.00002")), FundingTold(2, perpetual(GOOD))),
+    ],
+    ids=["halted", "paused", "earns too little to enter"],
+)
+def test_more_waits_until_it_may_be_entered_and_less_waits_for_nothing(
+    event: ArbEvent, undone: ArbEvent
+) -> None:
+    more = Run().held().tell(event, SpecChanged(spec(amount=7500), T0))
+    assert len(more.trades) == 1
+    assert more.tell(undone).last.leg(1).target == 50
+    less = Run().held().tell(event, SpecChanged(spec(amount=2500), T0))
+    assert (less.last.kind, less.last.leg(1).target) == (Kind.EXIT, -50)
+
+
+def test_more_is_not_sent_at_a_price_of_long_ago() -> None:
+    run = Run().held()
+    later = T0 + timedelta(seconds=11)
+    assert len(run.tell(SpecChanged(spec(amount=7500), later)).trades) == 1
+    assert len(run.market(later).trades) == 2
+
+
+@pytest.mark.parametrize("amount", ["4960", "4999"])
+def test_a_difference_that_no_order_is_for_is_forgotten(amount: str) -> None:
+    run = Run().held().tell(SpecChanged(spec(amount=amount), T0))
+    assert (len(run.trades), run.state.meant) == (1, None)
+
+
+def test_an_amount_that_leaves_less_than_can_be_sold_leaves_nothing() -> None:
+    run = Run().held().tell(SpecChanged(spec(amount=4), T0))
+    assert [run.last.leg(number).target for number in (1, 2)] == [-99, 99]
+
+
+def test_an_amount_that_changes_while_the_pair_is_entered_is_followed_afterwards() -> None:
+    run = Run().market().tell(SpecChanged(spec(amount=2500), T0))
+    assert len(run.trades) == 1
+    assert (run.done().last.kind, run.last.leg(1).target) == (Kind.EXIT, -50)
+
+
 # --- the end
 
 
@@ -395,6 +466,11 @@ def _event() -> st.SearchStrategy[ArbEvent]:
         st.builds(PauseAsked, at),
         st.builds(ResumeAsked, at),
         st.builds(ExitAsked, at, st.just("by hand"), st.booleans()),
+        st.builds(
+            lambda amount, when: SpecChanged(spec(cool_off=0, amount=amount), when),
+            st.sampled_from([4, 2500, 5000, 7500]),
+            at,
+        ),
     )
 
 
@@ -426,10 +502,12 @@ def check_step(before: ArbState, run: Run) -> None:
     assert state.in_flight is not None
     assert state.in_flight.tag == trade.tag
     halted = state.halted or state.phase is not Phase.RUNNING
-    assert trade.kind is Kind.EXIT or not (halted or state.open)
+    assert trade.kind is Kind.EXIT or not halted
     for number in (1, 2):
         leg, held = trade.leg(number), state.leg(number).base
         assert leg.held == held
+        if state.open and trade.kind is Kind.ENTER:
+            assert leg.target * held >= 0  # more of what is held, and never a turn
         if trade.kind is Kind.EXIT:
             lots = held / leg.instrument.lot_size
             assert leg.target * lots <= 0

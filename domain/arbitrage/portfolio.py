@@ -1,0 +1,414 @@
+"""What a portfolio of pairs does after a scan: pure; its workflow brings it what it heard.
+
+    forgotten  a pair whose run has ended with nothing left, and no other (flaw P-2)
+    shrinking  remove and reduce, at any time
+    growing    resize and add, with room for what is still leaving, and within the margin of the
+               accounts as they were looked at just now (flaw P-4)
+    rests      a pair that somebody stopped, or that could not begin, is not added for a while
+    apart      no market is of two pairs: what one sells the other would have to buy
+
+Each pair is a run of its own, of one name for ever: `begun` counts them, so none starts twice. From
+a scan that failed nothing follows (flaw P-3). What is held is worth its base at the price of the
+scan; while a pair holds nothing, or trades, it is worth what it is meant for.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_DOWN, Context, Decimal
+from enum import StrEnum
+from typing import Final
+
+from domain.arbitrage.allocation import Listing
+from domain.arbitrage.funding import Direction
+from domain.arbitrage.listing import Listed, Scanned
+from domain.arbitrage.margin import (
+    Admitted,
+    LegChange,
+    MarginAccount,
+    Weighed,
+    admit,
+)
+from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.rebalance import Change, Kind, propose
+from domain.arbitrage.spec import ArbSpec, LegSpec
+from domain.arbitrage.state import Phase
+from domain.arbitrage.universe import Ranked, Ranking
+from domain.arbitrage.view import PairStatus
+from domain.money import EXACT, ZERO, MarketKind, add
+
+#: Amounts are told with so many digits: nobody trades by the tenth.
+_DIGITS: Final = Context(prec=6, rounding=ROUND_DOWN)
+_SLUG_LENGTH: Final = 40
+
+
+# ---- what is heard
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedLeg:
+    """A leg as a scan saw it; the price in quote."""
+
+    account: str
+    venue: str
+    kind: MarketKind
+    symbol: str
+    price: Decimal
+
+    @property
+    def spec(self) -> LegSpec:
+        """The leg as a pair's spec names it."""
+        return LegSpec(account=self.account, symbol=self.symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A pair that is worth holding in *direction*."""
+
+    pair: str
+    direction: Direction
+    legs: tuple[OfferedLeg, OfferedLeg]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What of a scan concerns a portfolio: pairs of its quote, the best first.
+
+    `unknown` are those of the pairs it holds of which the scan can say neither yes nor no.
+    """
+
+    at: datetime
+    ranked: tuple[Ranked, ...]
+    offers: tuple[Offer, ...]
+    unknown: frozenset[str] = frozenset()
+
+    def offer(self, pair: str) -> Offer | None:
+        """Return the offer of *pair*; None if it is not worth holding."""
+        return next((each for each in self.offers if each.pair == pair), None)
+
+
+def survey_of(found: Scanned, quote: str, held: Iterable[str]) -> Survey:
+    """Return what of a scan concerns a portfolio in *quote* that holds the pairs *held*."""
+    offers = [
+        Offer(
+            each.ranked.pair,
+            each.appraised.direction,
+            (_leg(each.appraised.pair.first), _leg(each.appraised.pair.second)),
+        )
+        for each in found.best
+        if (each.appraised.pair.first.asset or ("", ""))[1] == quote
+    ]
+    names = {offer.pair for offer in offers}
+    ranked = tuple(each for each in found.ranking.ranked if each.pair in names)
+    return Survey(found.at, ranked, tuple(offers), found.ranking.unknown & frozenset(held))
+
+
+def _leg(listed: Listed) -> OfferedLeg:
+    return OfferedLeg(listed.account, listed.venue, listed.kind, listed.symbol, listed.day.last)
+
+
+class Standing(StrEnum):
+    """What is known of the run of a pair."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    UNKNOWN = "unknown"  # nobody answered for it
+
+
+@dataclass(frozen=True, slots=True)
+class PairLook:
+    """A pair's run as it was found. `left` is the base that an ended one still holds."""
+
+    run_id: str
+    standing: Standing
+    status: PairStatus | None = None
+    left: Decimal = ZERO
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLook:
+    """An account as it was looked at; `worth` counts what `margin` does not: spot that is held."""
+
+    account: str
+    margin: MarginAccount
+    worth: Decimal
+
+
+# ---- what is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A pair of the portfolio, from the start of its run until nothing of it is left."""
+
+    pair: str
+    run_id: str
+    legs: tuple[OfferedLeg, OfferedLeg]
+    #: What it is meant for, in quote.
+    amount: Decimal
+    #: Signed base of both legs, as they were looked at last.
+    bases: tuple[Decimal, Decimal] = (ZERO, ZERO)
+    #: A trade was in flight then.
+    trades: bool = False
+    #: Its run closes it and ends; `asked`: because the portfolio wants that.
+    leaving: bool = False
+    asked: bool = False
+    #: Its run has ended and something is left: a person has to see to it.
+    stranded: bool = False
+    note: str = ""
+
+    def notional(self, survey: Survey) -> Decimal:
+        """Return what a leg is worth at the price of *survey*, or is meant to be, in quote."""
+        offer = survey.offer(self.pair)
+        larger = max(EXACT.abs(base) for base in self.bases)
+        if offer is None or self.trades or not larger:
+            return self.amount
+        return EXACT.multiply(larger, offer.legs[0].price)
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioState:
+    """A portfolio between two looks."""
+
+    phase: Phase = Phase.RUNNING
+    held: tuple[Held, ...] = ()
+    #: How many runs of pairs were begun: the number in the name of the last one.
+    begun: int = 0
+    turns: int = 0
+    #: When the next scan is due; None: at once.
+    due_at: datetime | None = None
+    #: Until when a pair is not added again.
+    rests: Mapping[str, datetime] = field(default_factory=dict)
+    equity: Decimal | None = None
+    scanned_at: datetime | None = None
+    #: Why nothing followed from the last scan; empty: something may have.
+    failed: str = ""
+    #: What the last scan advised.
+    advised: tuple[Change, ...] = ()
+    #: Why some of it was not done.
+    held_back: tuple[str, ...] = ()
+
+    def of(self, pair: str) -> Held | None:
+        """Return what is held of *pair*."""
+        return next((each for each in self.held if each.pair == pair), None)
+
+    def with_pair(self, changed: Held) -> "PortfolioState":
+        """Return the state with *changed* in the place of the one of its run."""
+        held = tuple(changed if each.run_id == changed.run_id else each for each in self.held)
+        return replace(self, held=held)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether a pair is being closed."""
+        return any(each.leaving and not each.stranded for each in self.held)
+
+
+# ---- pairs, from one look to the next
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something about a pair that people should hear; `grave`: somebody has to act."""
+
+    run_id: str
+    what: str
+    why: str
+    grave: bool = False
+
+
+def looked_at(
+    spec: PortfolioSpec, state: PortfolioState, looks: Iterable[PairLook], now: datetime
+) -> tuple[PortfolioState, tuple[Told, ...]]:
+    """Return the state after a look at the runs of its pairs, and what is new about them."""
+    told: list[Told] = []
+    for look in looks:
+        held = next((each for each in state.held if each.run_id == look.run_id), None)
+        if held is None:
+            continue
+        if look.standing is Standing.RUNNING and look.status is not None:
+            state = state.with_pair(_seen(held, look.status))
+        elif look.standing is Standing.ENDED:
+            state, news = _ended(spec, state, held, look, now)
+            told += news
+    rests = {pair: until for pair, until in state.rests.items() if until > now}
+    return replace(state, rests=rests), tuple(told)
+
+
+def _seen(held: Held, status: PairStatus) -> Held:
+    first, second = status.legs
+    leaving = held.leaving or status.phase in (Phase.STOPPING, Phase.ENDED)
+    return replace(
+        held,
+        bases=(first.base, second.base),
+        trades=bool(status.trade),
+        leaving=leaving,
+        note=str(status.phase),
+    )
+
+
+def _ended(
+    spec: PortfolioSpec, state: PortfolioState, held: Held, look: PairLook, now: datetime
+) -> tuple[PortfolioState, list[Told]]:
+    if look.left:
+        if held.stranded:
+            return state, []
+        stranded = replace(held, stranded=True, leaving=True, note=f"{look.left} is left")
+        why = f"its run has ended ({look.why}) and {look.left} is left: close it by hand"
+        return state.with_pair(stranded), [Told(held.run_id, "strand", why, grave=True)]
+    others = tuple(each for each in state.held if each.run_id != held.run_id)
+    state = replace(state, held=others)
+    if held.asked:
+        return state, [Told(held.run_id, "forget", "it has ended, and nothing is left")]
+    until = now + timedelta(seconds=spec.cool_off)
+    state = replace(state, rests={**state.rests, held.pair: until})
+    why = f"it has ended ({look.why}), and not by the portfolio: it rests until {until:%F %T} UTC"
+    return state, [Told(held.run_id, "forget", why)]
+
+
+# ---- what a scan advises
+
+
+def equity_of(spec: PortfolioSpec, looks: Mapping[str, AccountLook]) -> Decimal | None:
+    """Return what there is to spread; None while an account that counts was not looked at."""
+    if spec.equity is not None:
+        return spec.equity
+    if any(name not in looks for name in spec.counted):
+        return None
+    return add(*(looks[name].worth for name in spec.counted))
+
+
+def shrinking(
+    spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
+) -> tuple[Change, ...]:
+    """Return what gives back, in the order of its turn."""
+    return tuple(each for each in advised(spec, state, survey, equity) if not each.kind.expands)
+
+
+def growing(
+    spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
+) -> tuple[Change, ...]:
+    """Return what takes on more, in the order of its turn: what leaves still has its room."""
+    return tuple(each for each in advised(spec, state, survey, equity) if each.kind.expands)
+
+
+def advised(
+    spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
+) -> tuple[Change, ...]:
+    """Return the changes that *survey* advises; nothing for a pair that is on its way out."""
+    held = {each.pair: each.notional(survey) for each in state.held}
+    leaving = {each.pair for each in state.held if each.leaving}
+    ranked = tuple(_apart(state, survey))
+    changes = propose(
+        spec.allocation,
+        spec.rebalance,
+        Ranking(ranked, {}),
+        equity,
+        held,
+        _listings(spec, state, survey),
+        bound=survey.unknown | leaving,
+    )
+    rounded = (replace(each, target=_DIGITS.plus(each.target)) for each in changes)
+    return tuple(each for each in rounded if _is_news(state, each))
+
+
+def _apart(state: PortfolioState, survey: Survey) -> Iterator[Ranked]:
+    """Yield what may be held, the best first; who holds a market keeps it."""
+    taken = {leg.spec for held in state.held for leg in held.legs}
+    for each in survey.ranked:
+        offer = survey.offer(each.pair)
+        if state.of(each.pair) is not None:
+            yield each
+        elif offer is not None and each.pair not in state.rests:
+            legs = {leg.spec for leg in offer.legs}
+            if not legs & taken:
+                taken |= legs
+                yield each
+
+
+def _is_news(state: PortfolioState, change: Change) -> bool:
+    """Return whether it was not told to the pair before."""
+    held = state.of(change.pair)
+    return held is None or held.amount != change.target
+
+
+def _listings(spec: PortfolioSpec, state: PortfolioState, survey: Survey) -> Mapping[str, Listing]:
+    legs = {each.pair: each.legs for each in survey.offers}
+    legs |= {each.pair: each.legs for each in state.held}
+    return {
+        # Pairs of one coin fall together, whatever else does.
+        pair: Listing((first.venue, second.venue), spec.groups.get(_base(first), _base(first)))
+        for pair, (first, second) in legs.items()
+    }
+
+
+def _base(leg: OfferedLeg) -> str:
+    return leg.symbol.partition("/")[0]
+
+
+# ---- what may grow
+
+
+def admitted(
+    spec: PortfolioSpec,
+    state: PortfolioState,
+    survey: Survey,
+    changes: Iterable[Change],
+    looks: Mapping[str, AccountLook],
+    now: datetime,
+) -> Admitted:
+    """Return which of *changes* the margin of the accounts allows, each after those before it."""
+    weighed = [Weighed(each, _weigh(state, survey, each)) for each in changes]
+    accounts = {name: look.margin for name, look in looks.items()}
+    return admit(spec.margin, weighed, accounts, now)
+
+
+def _weigh(
+    state: PortfolioState, survey: Survey, change: Change
+) -> Mapping[str, tuple[LegChange, ...]]:
+    offer, held = survey.offer(change.pair), state.of(change.pair)
+    if offer is None:
+        return {}
+    weighed: dict[str, tuple[LegChange, ...]] = {}
+    sign = 1 if offer.direction is Direction.POSITIVE else -1
+    for leg, way, number in zip(offer.legs, (sign, -sign), (0, 1), strict=True):
+        before = held.bases[number] if held else ZERO
+        size = EXACT.divide(change.target, leg.price)
+        after = EXACT.copy_sign(size, before or Decimal(way))
+        moved = LegChange(leg.kind, before, after, leg.price)
+        weighed[leg.account] = (*weighed.get(leg.account, ()), moved)
+    return weighed
+
+
+# ---- what is done
+
+
+def begin_pair(
+    name: str, state: PortfolioState, offer: Offer, amount: Decimal
+) -> tuple[PortfolioState, Held]:
+    """Return the state with a new pair in it. Its run has a name that none had before."""
+    number = state.begun + 1
+    run_id = f"{name}-{slug(offer)}-{number}"
+    held = Held(offer.pair, run_id, offer.legs, amount)
+    return replace(state, begun=number, held=(*state.held, held)), held
+
+
+def slug(offer: Offer) -> str:
+    """Return a short name of a pair, as it may stand in that of a run."""
+    first, second = offer.legs
+    told = f"{_base(first)}-{first.account}-{second.account}".lower()
+    return re.sub(r"[^a-z0-9_]+", "-", told).strip("-_")[:_SLUG_LENGTH].strip("-_")
+
+
+def spec_of(spec: PortfolioSpec, held: Held) -> ArbSpec:
+    """Return the settings of a pair as the portfolio means it now."""
+    first, second = (leg.spec for leg in held.legs)
+    return spec.spec_of((first, second), held.amount)
+
+
+def told_of(change: Change) -> str:
+    """Return *change* for people."""
+    if change.kind is Kind.REMOVE:
+        return f"remove {change.pair}, worth {change.current:.2f}"
+    return f"{change.kind.name.lower()} {change.pair} from {change.current:.2f} to {change.target}"

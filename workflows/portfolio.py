@@ -1,0 +1,348 @@
+"""A portfolio of pairs as a Temporal workflow: look, scan, weigh, and change one pair at a time.
+
+All decisions are `domain.arbitrage.portfolio`. It works on the services queue and needs no keys: a
+scan is of what anybody may see, accounts are looked at by their own workers, and each pair is a run
+of its own (`workflows.arbitrage`), which goes on whatever becomes of this one.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import ClassVar, Final
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+from activities.portfolio_messages import (
+    AccountLookInput,
+    ChangeRun,
+    CloseRun,
+    PortfolioTold,
+    SurveyInput,
+)
+from domain.arbitrage.portfolio import (
+    AccountLook,
+    Held,
+    PortfolioState,
+    Survey,
+    Told,
+    admitted,
+    advised,
+    begin_pair,
+    equity_of,
+    growing,
+    looked_at,
+    shrinking,
+    spec_of,
+    told_of,
+)
+from domain.arbitrage.rebalance import Change, Kind
+from domain.arbitrage.state import Phase
+from domain.grid.events import Alert, AlertLevel
+from workflows import names, portfolio_calls
+from workflows.messages import Command
+from workflows.pair_messages import ArbInput
+from workflows.portfolio_messages import (
+    PortfolioInput,
+    PortfolioResult,
+    PortfolioStatus,
+    details,
+    status_of,
+)
+
+#: As many events as a history has before the portfolio goes on in a new workflow.
+ROLL_AT: Final = 1000
+#: While a pair is being closed it is looked at so often.
+_CLOSING: Final = timedelta(seconds=3)
+_SOONEST: Final = timedelta(milliseconds=50)
+_TASK_TIMEOUT: Final = timedelta(seconds=3)
+
+
+@workflow.defn(name=names.PORTFOLIO_RUN)
+class PortfolioRun:
+    """One portfolio from start to stop, through any number of workflows of one chain."""
+
+    roll_at: ClassVar[int] = ROLL_AT
+
+    @workflow.init
+    def __init__(self, start: PortfolioInput) -> None:
+        self._name = workflow.info().workflow_id
+        self._spec = start.spec
+        self._state = start.state or PortfolioState()
+        self._told: str | None = None
+        #: A person has said something: what is waited for may have changed.
+        self._woken = False
+
+    @workflow.run
+    async def run(self, start: PortfolioInput) -> PortfolioResult:
+        """Run until stopped. A canceled workflow closes all its pairs before it ends."""
+        if start.state is None:
+            await self._say("start", start.by, start.why)
+        self._show()
+        if await self._uncanceled(asyncio.create_task(self._loop())):
+            workflow.continue_as_new(PortfolioInput(self._spec, self._state))
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return PortfolioResult(self._state.turns, self._state.begun)
+
+    async def _uncanceled(self, work: "asyncio.Task[bool]") -> bool:
+        """Return what comes of *work*; a cancel only makes all pairs be closed first."""
+        while True:
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                self._go(Phase.STOPPING)
+
+    async def _loop(self) -> bool:
+        """Look and scan until the portfolio is over (False) or should go on elsewhere (True)."""
+        while True:
+            self._woken = False
+            await self._look_at_pairs()
+            if self._phase is Phase.STOPPING:
+                if not self._state.held:
+                    self._go(Phase.ENDED)
+                    self._show()
+                    return False
+                await self._close_all()
+            elif self._is_due():
+                await self._turn()
+            self._show()
+            if self._is_long() and workflow.all_handlers_finished():
+                return True
+            await self._wait()
+
+    async def _wait(self) -> None:
+        pause = timedelta(seconds=self._spec.look_every)
+        stopping = self._phase is Phase.STOPPING
+        if self._state.leaving or stopping:
+            pause = min(pause, _CLOSING)
+        if self._state.due_at is not None and not stopping:  # who stops scans no more
+            pause = max(min(pause, self._state.due_at - workflow.now()), _SOONEST)
+        try:
+            await workflow.wait_condition(lambda: self._woken, timeout=pause)
+        except TimeoutError:
+            return
+
+    def _is_due(self) -> bool:
+        due = self._state.due_at
+        return due is None or due <= workflow.now()
+
+    def _is_long(self) -> bool:
+        info = workflow.info()
+        long = info.get_current_history_length() >= self.roll_at
+        return long or info.is_continue_as_new_suggested()
+
+    # --- the pairs ---------------------------------------------------------------------------
+
+    async def _look_at_pairs(self) -> None:
+        run_ids = [held.run_id for held in self._state.held]
+        if not run_ids:
+            return
+        left = self._state.leaving
+        looks = await portfolio_calls.look_at_pairs(run_ids)
+        self._state, told = looked_at(self._spec, self._state, looks, workflow.now())
+        if left and not self._state.leaving and self._phase is Phase.RUNNING:
+            self._state = replace(self._state, due_at=None)  # there is room now
+        for each in told:
+            await self._note(each)
+
+    async def _close_all(self) -> None:
+        for held in self._state.held:
+            if not held.leaving:
+                await self._close(held, "the portfolio is stopped")
+
+    async def _close(self, held: Held, why: str) -> None:
+        """Ask for the end of a pair; it is forgotten when that is done (flaw P-2)."""
+        await self._note(Told(held.run_id, "remove", why))
+        asked = CloseRun(held.run_id, self._name, why, str(self._state.turns))
+        refused = await portfolio_calls.close_pair(asked)
+        if refused:  # it is asked again after the next look
+            await self._note(Told(held.run_id, "refused", f"remove: {refused}"))
+            return
+        self._state = self._state.with_pair(replace(held, leaving=True, asked=True))
+
+    # --- a turn ------------------------------------------------------------------------------
+
+    async def _turn(self) -> None:
+        """Scan, and carry out what that advises."""
+        now = workflow.now()
+        turns = self._state.turns + 1
+        self._state = replace(self._state, turns=turns, due_at=now + self._spec.pause)
+        found = await portfolio_calls.survey(self._asked())
+        if found.survey is None:
+            failed = found.failed
+            why = f"{failed.venue}: {failed.why}" if failed else "there is no answer"
+            await self._fail(why)
+            return
+        looks = await self._look_at_accounts(self._spec.counted)
+        equity = equity_of(self._spec, looks)
+        self._state = replace(self._state, scanned_at=found.survey.at, equity=equity)
+        if equity is None or equity <= 0:
+            await self._fail(f"the equity is {'not known' if equity is None else equity}")
+            return
+        plan = advised(self._spec, self._state, found.survey, equity)
+        self._state = replace(self._state, failed="", advised=plan, held_back=())
+        if self._phase is Phase.RUNNING:
+            await self._shrink(shrinking(self._spec, self._state, found.survey, equity))
+            await self._grow(found.survey, equity)
+
+    def _asked(self) -> SurveyInput:
+        spec = self._spec
+        held = tuple(each.pair for each in self._state.held)
+        return SurveyInput(spec.accounts, spec.universe, spec.quote, spec.both_ways, held)
+
+    async def _fail(self, why: str) -> None:
+        """Let nothing follow (flaw P-3); it is told when it begins, and not each time."""
+        news = not self._state.failed
+        self._state = replace(self._state, failed=why, advised=(), held_back=())
+        if news:
+            alert = Alert(AlertLevel.WARNING, f"nothing follows from the scan: {why}")
+            await self._say("scan failed", "", why, alert)
+
+    async def _look_at_accounts(self, accounts: Sequence[str]) -> Mapping[str, AccountLook]:
+        rate = self._spec.margin.maintenance_rate
+        asked = [AccountLookInput(name, self._spec.quote, rate) for name in accounts]
+        looks = await asyncio.gather(*map(portfolio_calls.look_at_account, asked))
+        return {look.account: look for look in looks if look is not None}
+
+    async def _shrink(self, changes: Sequence[Change]) -> None:
+        for change in changes[: self._spec.most_changes]:
+            held = self._state.of(change.pair)
+            if held is None or self._phase is not Phase.RUNNING:
+                continue
+            if change.kind is Kind.REMOVE:
+                await self._close(held, told_of(change))
+            else:
+                await self._resize(held, change)
+
+    async def _grow(self, survey: Survey, equity: Decimal) -> None:
+        """Take on more, as far as the margin allows by a look at the accounts as they are now."""
+        changes = growing(self._spec, self._state, survey, equity)
+        if not changes:
+            return
+        looks = await self._look_at_accounts(self._spec.accounts)
+        now = workflow.now()
+        found = admitted(self._spec, self._state, survey, changes, looks, now)
+        room = max(self._spec.most_changes - self._shrunk(), 0)
+        told = [f"{told_of(change)}: {why} margin" for change, why in found.held_back]
+        told += [f"{told_of(change)}: in the next turn" for change in found.changes[room:]]
+        self._state = replace(self._state, held_back=tuple(told))
+        for change in found.changes[:room]:
+            if self._phase is not Phase.RUNNING:
+                return
+            await self._take_on(survey, change)
+
+    def _shrunk(self) -> int:
+        return sum(not change.kind.expands for change in self._state.advised)
+
+    async def _take_on(self, survey: Survey, change: Change) -> None:
+        held, offer = self._state.of(change.pair), survey.offer(change.pair)
+        if held is not None:
+            await self._resize(held, change)
+        elif offer is not None:
+            self._state, held = begin_pair(self._name, self._state, offer, change.target)
+            await self._note(Told(held.run_id, "add", told_of(change)))
+            await self._begin(held)
+
+    async def _resize(self, held: Held, change: Change) -> None:
+        why = told_of(change)
+        changed = replace(held, amount=change.target)
+        await self._note(Told(held.run_id, change.kind.name.lower(), why))
+        settings = spec_of(self._spec, changed)
+        asked = ChangeRun(held.run_id, settings, self._name, why, str(self._state.turns))
+        refused = await portfolio_calls.change_pair(asked)
+        if refused:
+            await self._note(Told(held.run_id, "refused", f"{why}: {refused}"))
+            return
+        self._state = self._state.with_pair(changed)
+
+    async def _begin(self, held: Held) -> None:
+        """Start the run of a pair; it outlives this workflow, and there is one of it for ever."""
+        try:
+            await workflow.start_child_workflow(
+                names.ARBITRAGE_RUN,
+                ArbInput(spec_of(self._spec, held)),
+                id=held.run_id,
+                task_queue=names.account_queue(held.legs[0].account),
+                task_timeout=_TASK_TIMEOUT,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"{held.pair} of {self._name}"[:200],
+            )
+        except WorkflowAlreadyStartedError:
+            workflow.logger.warning("run %s was started before", held.run_id)
+
+    # --- what people say and hear ------------------------------------------------------------
+
+    @workflow.update
+    async def pause(self, command: Command) -> PortfolioStatus:
+        """Change nothing until `resume`; it goes on looking."""
+        return await self._commanded("pause", Phase.PAUSED, command)
+
+    @pause.validator
+    def _check_pause(self, command: Command) -> None:  # noqa: ARG002 - as the update
+        self._require("pause", Phase.RUNNING)
+
+    @workflow.update
+    async def resume(self, command: Command) -> PortfolioStatus:
+        """Follow the scans again, from a fresh one on."""
+        self._state = replace(self._state, due_at=None)
+        return await self._commanded("resume", Phase.RUNNING, command)
+
+    @resume.validator
+    def _check_resume(self, command: Command) -> None:  # noqa: ARG002 - as the update
+        self._require("resume", Phase.PAUSED)
+
+    @workflow.update
+    async def stop(self, command: Command) -> PortfolioStatus:
+        """Close all pairs, and end when nothing of them is left."""
+        return await self._commanded("stop", Phase.STOPPING, command)
+
+    @stop.validator
+    def _check_stop(self, command: Command) -> None:  # noqa: ARG002 - as the update
+        self._require("stop", Phase.RUNNING, Phase.PAUSED)
+
+    async def _commanded(self, did: str, phase: Phase, command: Command) -> PortfolioStatus:
+        self._go(phase)  # before the first await: the loop looks at it between two changes
+        await self._say(did, command.by, command.why)
+        return self.status()
+
+    def _require(self, what: str, *phases: Phase) -> None:
+        if self._phase not in phases:
+            told = f"cannot {what}: the portfolio is {self._phase}"
+            raise ApplicationError(told, type="InvalidValueError")
+
+    @workflow.query(name="status")
+    def status(self) -> PortfolioStatus:
+        """Return what the portfolio is doing."""
+        return status_of(self._state)
+
+    @property
+    def _phase(self) -> Phase:
+        return self._state.phase
+
+    def _go(self, phase: Phase) -> None:
+        self._state = replace(self._state, phase=phase)
+        self._woken = True
+
+    async def _note(self, told: Told) -> None:
+        """Put what became of a pair into the audit log."""
+        alerts = (Alert(AlertLevel.ERROR, told.why),) if told.grave else ()
+        await portfolio_calls.tell(
+            PortfolioTold(told.run_id, told.what, self._name, told.why, alerts)
+        )
+
+    async def _say(self, did: str, by: str, why: str, *alerts: Alert) -> None:
+        """Put what became of the portfolio into the audit log."""
+        await portfolio_calls.tell(PortfolioTold(self._name, did, by or self._name, why, alerts))
+
+    def _show(self) -> None:
+        shown = self.status()
+        workflow.set_current_details(details(shown))
+        if self._told != str(shown.phase):
+            self._told = str(shown.phase)
+            workflow.upsert_search_attributes(
+                [names.STRATEGY.value_set("portfolio"), names.PHASE.value_set(self._told)]
+            )
