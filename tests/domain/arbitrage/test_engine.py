@@ -345,7 +345,7 @@ def test_a_price_that_moves_trades_nothing() -> None:
 @pytest.mark.parametrize(
     "event,undone",
     [
-        (RiskChanged(True, T0, "a storm"), RiskChanged(False, T0, "")),
+        (LegHalted(1, True, T0, "a storm"), LegHalted(1, False, T0)),
         (PauseAsked(T0), ResumeAsked(T0)),
         (FundingTold(2, perpetual("0.00002")), FundingTold(2, perpetual(GOOD))),
     ],
