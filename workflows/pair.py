@@ -18,7 +18,7 @@ from domain.arbitrage.events import TradeEnded
 from domain.arbitrage.pair import PairTrade
 from domain.arbitrage.pair_events import AbortAsked, OrderAction, PairEvent
 from domain.arbitrage.trades import outcome_of
-from domain.grid.events import Alert
+from domain.grid.events import Alert, TimePassed
 from workflows import names, pair_calls
 from workflows.pair_loop import trade_pair
 from workflows.pair_messages import PairTradeInput, PairTradeStatus
@@ -106,13 +106,15 @@ class PairTradeRun:
         return news
 
     async def rest(self, trade: PairTrade, pause: timedelta) -> datetime:
-        """Wait; a long history ends here, where the state alone is enough to go on."""
+        """Wait; a long history ends here, where the state is enough to go on."""
         self._trade = trade
+        await workflow.sleep(pause, summary="look again")
         info = workflow.info()
         long = info.get_current_history_length() >= self.roll_at
         if long or info.is_continue_as_new_suggested():
+            # The next workflow has to hear that it has rested: what is in doubt is looked up then.
+            self._inbox.append(TimePassed(workflow.now()))
             raise _Rolled
-        await workflow.sleep(pause, summary="look again")
         return workflow.now()
 
     # --- what is shown -----------------------------------------------------------------------

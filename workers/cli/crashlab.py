@@ -152,6 +152,7 @@ def crashlab(  # noqa: PLR0913 - an option each
         raise click.UsageError("--without-compensation is of --pairs")
     known_venues = (*VENUES, PAPER) if pairs else tuple(VENUES)
     chosen = _chosen("--venues", venues, known_venues)
+    moments = _chosen("--steps", steps, PAIR_STEPS if pairs else GRID_STEPS)
     victims = _chosen("--processes", processes, PAIR_VICTIMS if pairs else GRID_VICTIMS)
     if Victim.POSTGRES in victims:
         require_postgres()
@@ -161,7 +162,7 @@ def crashlab(  # noqa: PLR0913 - an option each
             seed=seed,
             kills=kills,
             venues=chosen,
-            steps=_chosen("--steps", steps, PAIR_STEPS if pairs else GRID_STEPS),
+            steps=moments,
             victims=victims,
             round_of=round_of,
             lanes=lanes,

@@ -32,14 +32,17 @@ def pair_rounds(
 
 
 def _runner(cell: Cell, victims: Sequence[Victim], chance: random.Random) -> Runner:
-    """Return who works the pair: an exchange may die under either, if both are asked for."""
+    """Return who works the pair: an exchange dies under either, if both are asked for.
+
+    More often under the simple one: there a trade takes half the time.
+    """
     step, victim = cell
     if victim not in EXCHANGES:
         return victim.runner
     runners = sorted({each.runner for each in victims if each not in EXCHANGES})
     if step in ROLLS or not runners:
         return Runner.DURABLE
-    return chance.choice(runners)
+    return chance.choice([runners[-1], *runners])
 
 
 def legs_in_turn(venues: Sequence[str]) -> Iterator[Legs]:

@@ -25,9 +25,9 @@ class SoonRollingPair(arbitrage.ArbitrageRun):
 
 @workflow.defn(name=names.PAIR_TRADE)
 class SoonRollingTrade(pair.PairTradeRun):
-    """Rolls when it rests for the second time: one that rolls at the first never looks again."""
+    """Rolls whenever it rests."""
 
-    roll_at = 25
+    roll_at = 12
 
     @workflow.init
     def __init__(self, start: PairTradeInput) -> None:

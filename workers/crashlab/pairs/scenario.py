@@ -1,7 +1,6 @@
 """A scenario: one pair, and rounds of kills; after each round the exchanges' books are asked."""
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,11 +17,12 @@ from workers.crashlab.pairs.views import reins_of
 from workers.crashlab.steps import ROLLS, Cell, Doing, Step
 from workers.crashlab.waiting import StuckError, until
 
-_log: Final = logging.getLogger(__name__)
 #: A pair that does not come to a step in this time (seconds) does not go on by itself.
 _GOES_ON_WITHIN: Final = 300.0
 #: How often a step may pass before it is the one, so that kills spread over orders and legs.
 _PASSES: Final = (0, 0, 1)
+#: Of these there are many in each trade; the others are waited for long enough once.
+_OFTEN: Final = (Step.BEFORE_SEND, Step.ACCEPTED, Step.DEBT, Step.RESYNC)
 _LONGEST_DOWN: Final = 0.4
 _LONGEST_WAIT: Final = 3.0
 #: Steps that have nothing to do with what a trade is about, or with no trade at all.
@@ -74,19 +74,19 @@ class PairScenario:
 
     async def _kill(self, cell: Cell) -> None:
         step, victim = cell
+        stuck = ""
         for doing, within in ((self._next_doing(step), _CHOOSY_FOR), (None, _GOES_ON_WITHIN)):
             try:
                 async with self._at(step, doing, within):
                     self._note_recovery(step)
                     await self._system.strike(victim)
             except StuckError as error:
-                _log.info("%s: %s", " × ".join(cell), error)
-                stuck = error
-            else:
-                self._note(cell, doing)
-                await asyncio.sleep(self._chance.uniform(0, _LONGEST_DOWN))
-                await self._system.revive(victim)
-                return
+                stuck = str(error)
+                continue
+            self._note(cell, doing)
+            await asyncio.sleep(self._chance.uniform(0, _LONGEST_DOWN))
+            await self._system.revive(victim)
+            return
         self._inspector.blame(cell, f"stuck: {stuck}")
 
     def _note_recovery(self, step: Step) -> None:
@@ -116,7 +116,8 @@ class PairScenario:
         hold = self._holder(doing) if step is Step.SENT else None
         self._director.forget_answers()
         if step not in (Step.SENT, Step.RANDOM):
-            self._system.trap.set(step, self._chance.choice(_PASSES), doing)
+            passes = self._chance.choice(_PASSES) if step in _OFTEN else 0
+            self._system.trap.set(step, passes, doing)
         playing = asyncio.create_task(self._director.play(doing, hold=hold))
         try:
             await self._come_to(step, hold, playing, within)
