@@ -33,6 +33,7 @@ from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from workflows import names, pair_calls
 from workflows.messages import Command
+from workflows.pair_gauges import show_pair
 from workflows.pair_loop import ended, take
 from workflows.pair_messages import (
     ArbInput,
@@ -287,6 +288,7 @@ class ArbitrageRun:
 
     def _show(self) -> None:
         shown = self.status()
+        show_pair(self._legs[0].pair, shown)
         workflow.set_current_details(_details(shown))
         risk = "halted" if shown.halted else "clear"
         told = (str(shown.phase), risk)

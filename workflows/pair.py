@@ -20,6 +20,7 @@ from domain.arbitrage.pair_events import AbortAsked, OrderAction, PairEvent
 from domain.arbitrage.trades import outcome_of
 from domain.grid.events import Alert, TimePassed
 from workflows import names, pair_calls
+from workflows.pair_gauges import show_trade
 from workflows.pair_loop import trade_pair
 from workflows.pair_messages import PairTradeInput, PairTradeStatus
 
@@ -85,6 +86,7 @@ class PairTradeRun:
     async def keep(self, trade: PairTrade) -> None:
         """Show *trade*; the history keeps it."""
         self._trade = trade
+        show_trade(self._legs[0].pair, trade)
         workflow.set_current_details(_details(self.status()))
 
     async def turn(
