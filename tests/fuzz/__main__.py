@@ -27,8 +27,9 @@ _FAILURE: Final = Path("fuzz-failure.json")
 @click.option("--examples", default=10_000, show_default=True, help="How many scripts to play.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same scripts.")
 @click.option("--jobs", default=2, show_default=True, help="Processes, each with a server.")
+@click.option("--skip", default=0, help="Leave out so many: a hunt that was ended goes on there.")
 @click.option("--replay", type=click.Path(path_type=Path), help="Play the script in this file.")
-def main(examples: int, seed: int, jobs: int, replay: Path | None) -> None:
+def main(examples: int, seed: int, jobs: int, skip: int, replay: Path | None) -> None:
     """Compare both runners with the plain loop. Exits with 1 if they disagree."""
     if replay is not None:
         why = asyncio.run(_replay(SCRIPTS.validate_json(replay.read_bytes())))
@@ -36,8 +37,8 @@ def main(examples: int, seed: int, jobs: int, replay: Path | None) -> None:
         sys.exit(why is not None)
     began = time.monotonic()
     total: Counter[str] = Counter()
-    made = 0
-    for hunted in _hunt(examples, seed, jobs):
+    made, examples = 0, examples - skip
+    for hunted in _hunt(examples, seed, jobs, skip):
         made += hunted.made
         total += hunted.counted
         passed = time.monotonic() - began
@@ -55,13 +56,13 @@ def main(examples: int, seed: int, jobs: int, replay: Path | None) -> None:
         click.echo(f"  {name:24} {count}")
 
 
-def _hunt(examples: int, seed: int, jobs: int) -> Iterator[Hunted]:
+def _hunt(examples: int, seed: int, jobs: int, skip: int) -> Iterator[Hunted]:
     """Yield what comes of each chunk as it ends; who stops listening gives up the others."""
     sizes = [min(_CHUNK, examples - start) for start in range(0, examples, _CHUNK)]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         chunks = [
             pool.submit(hunt_chunk, 1_000_000 * seed + number, size)
-            for number, size in enumerate(sizes)
+            for number, size in enumerate(sizes, start=skip // _CHUNK)
         ]
         try:
             for chunk in as_completed(chunks):
