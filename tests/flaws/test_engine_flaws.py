@@ -19,6 +19,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.executing import as_failures
 from activities.exit_runs import ExitActivities
+from activities.leg_runs import LegActivities
+from activities.margin_looks import MarginActivities
+from activities.portfolio_runs import PortfolioActivities
 from activities.routes import Route
 from activities.runs import RunActivities
 from activities.services import ServiceActivities
@@ -71,7 +74,18 @@ from tests.activities.wire import (
 )
 from tests.domain.grid.harness import T0, Runner, configured
 from workers.durable import account_worker, services_worker
-from workflows import alerts, calls, feed, grid, names, risk
+from workflows import (
+    alerts,
+    arbitrage,
+    calls,
+    feed,
+    grid,
+    names,
+    pair,
+    pair_calls,
+    portfolio_calls,
+    risk,
+)
 from workflows import exit as exit_
 from workflows.messages import GridRunInput
 
@@ -234,18 +248,29 @@ def test_d3_a_worker_has_every_workflow_and_activity_that_is_asked_for() -> None
     asked = _names_of("execute_activity", "execute_local_activity", "start_activity")
     offered = {
         member.__temporal_activity_definition.name
-        for kind in (RunActivities, ExitActivities, ServiceActivities)
+        for kind in (
+            RunActivities,
+            ExitActivities,
+            ServiceActivities,
+            LegActivities,
+            MarginActivities,
+            PortfolioActivities,
+        )
         for _, member in inspect.getmembers(kind)
         if hasattr(member, "__temporal_activity_definition")
     }
     assert asked == offered
     source = inspect.getsource(account_worker)
-    assert "[grid, FeedRun, EmergencyExit]" in source
+    assert "[grid, FeedRun, EmergencyExit, pair, trade]" in source
+    for own in ("activities_of", "leg_activities_of", "margin_activities_of"):
+        assert own in source
     assert "[kind, AlertRun]" in inspect.getsource(services_worker)
     assert inspect.signature(services_worker).parameters["kind"].default is risk.RiskGuard
     assert inspect.signature(account_worker).parameters["grid"].default is grid.GridRun
     assert grid.GridRun.__temporal_workflow_definition.name == names.GRID_RUN  # type: ignore[attr-defined]
     assert feed.FeedRun.__temporal_workflow_definition.name == names.FEED_RUN  # type: ignore[attr-defined]
+    assert inspect.signature(account_worker).parameters["pair"].default is arbitrage.ArbitrageRun
+    assert inspect.signature(account_worker).parameters["trade"].default is pair.PairTradeRun
     leaving = exit_.EmergencyExit.__temporal_workflow_definition  # type: ignore[attr-defined]
     assert leaving.name == names.EMERGENCY_EXIT
 
@@ -253,7 +278,7 @@ def test_d3_a_worker_has_every_workflow_and_activity_that_is_asked_for() -> None
 def _names_of(*methods: str) -> set[str]:
     """Return the first arguments of all calls of *methods* in the workflows."""
     found: set[str] = set()
-    for module in (alerts, calls, exit_, feed, grid, risk):
+    for module in (alerts, calls, exit_, feed, grid, pair_calls, portfolio_calls, risk):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in methods:
                 name = node.args[0]
