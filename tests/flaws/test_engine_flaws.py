@@ -276,14 +276,21 @@ def test_d3_a_worker_has_every_workflow_and_activity_that_is_asked_for() -> None
 
 
 def _names_of(*methods: str) -> set[str]:
-    """Return the first arguments of all calls of *methods* in the workflows."""
+    """Return the first arguments of all calls of *methods*, and of `_told`, in the workflows."""
     found: set[str] = set()
     for module in (alerts, calls, exit_, feed, grid, pair_calls, portfolio_calls, risk):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in methods:
-                name = node.args[0]
-                assert isinstance(name, ast.Constant)
-                found.add(str(name.value))
+            if not isinstance(node, ast.Call):
+                continue
+            called = getattr(node.func, "attr", "") or getattr(node.func, "id", "")
+            if called not in (*methods, "_told"):
+                continue
+            name = node.args[0]
+            if isinstance(name, ast.Name):  # `_told` itself hands on what it was given
+                assert name.id == "name"
+                continue
+            assert isinstance(name, ast.Constant)
+            found.add(str(name.value))
     return found
 
 
