@@ -132,7 +132,7 @@ SCENARIOS = {
 }
 WHERE = {"paper": (PAPER, PAPER), "binance-bybit": ("binance", "bybit")}
 #: What a venue's own way of answering may change.
-AT_VENUES = ("all is well", "refusal of B", "answer of B lost", "B down")
+AT_VENUES = ("answer of B lost", "B down")
 ROWS = os.environ.get("OPENSQT_TEST_SAGAS")
 CASES = [
     (name, venues)
@@ -142,10 +142,16 @@ CASES = [
 ]
 
 
+#: Both runners share their loops: what is their own shows in these.
+SIMPLE = [(name, "paper") for name in ("refusal of B", "answer of B lost", "B down")]
+
+
 @pytest.mark.parametrize("name,venues", CASES)
 async def test_nothing_is_naked_in_the_end(
     name: str, venues: str, tmp_path: Path, client: Client | None
 ) -> None:
+    if client is None and not ROWS and (name, venues) not in SIMPLE:
+        pytest.skip("the simple runner has all scenarios where OPENSQT_TEST_SAGAS names a file")
     scenario = SCENARIOS[name]
     async with ground(tmp_path, where=WHERE[venues], client=client) as pair:
         scenario.before(pair)

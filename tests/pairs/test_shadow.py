@@ -18,7 +18,7 @@ from tests.workflows.stage import connected
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-EXAMPLES = int(os.environ.get("OPENSQT_TEST_SHADOW", "3"))
+EXAMPLES = int(os.environ.get("OPENSQT_TEST_SHADOW", "2"))
 FAULTS = st.lists(st.sampled_from(Fault), max_size=4).map(tuple)
 SCRIPTS = st.builds(
     Script,
