@@ -61,6 +61,10 @@ fuzz: dev  ## Compare both runners with the plain loop in 10,000 examples; other
 crashlab: dev  ## Kill everything at every step, a thousand times; some options with ARGS="--kills 100"
 	$(BIN)/opensqt crashlab --seed 7 --kills 1050 --report crashlab $(ARGS)
 
+.PHONY: crashlab-pairs
+crashlab-pairs: dev  ## The same to pairs, and to the two exchanges of each; some options with ARGS="--kills 100"
+	$(BIN)/opensqt crashlab --pairs --seed 7 --kills 580 --report crashlab-pairs $(ARGS)
+
 # ---- change it
 
 .PHONY: fmt
