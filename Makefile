@@ -26,8 +26,8 @@ run: $(VENV)/run.stamp $(VENV)/project.stamp  ## Start the whole local stack wit
 # ---- check it
 
 .PHONY: test
-test: dev  ## Run the tests, as many at once as there are cores; choose some with ARGS="-k saga"
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+test: dev  ## Run the tests, three at once; choose some with ARGS="-k saga"
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 .PHONY: lint lint-code lint-types lint-imports
 lint: lint-code lint-types lint-imports proto-check  ## Check style, types, the direction of imports, generated code
@@ -60,6 +60,10 @@ fuzz: dev  ## Compare both runners with the plain loop in 10,000 examples; other
 .PHONY: crashlab
 crashlab: dev  ## Kill everything at every step, a thousand times; some options with ARGS="--kills 100"
 	$(BIN)/opensqt crashlab --seed 7 --kills 1050 --report crashlab $(ARGS)
+
+.PHONY: crashlab-pairs
+crashlab-pairs: dev  ## The same to pairs, and to the two exchanges of each; some options with ARGS="--kills 100"
+	$(BIN)/opensqt crashlab --pairs --seed 7 --kills 580 --report crashlab-pairs $(ARGS)
 
 # ---- change it
 
