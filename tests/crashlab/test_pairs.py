@@ -173,9 +173,12 @@ def test_a_few_kills_leave_no_pair_naked(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_lab_without_compensation_finds_a_naked_leg() -> None:
-    code, told, _ = done(
-        *("--pairs", "--without-compensation", "--seed", "3", "--kills", "3", "--round", "3"),
-        *("--lanes", "1", "--processes", "simple", "--steps", "accepted", "--venues", "paper"),
-    )
+    for seed in ("3", "4", "5"):  # a kill may come when nothing is owed
+        code, told, _ = done(
+            *("--pairs", "--without-compensation", "--seed", seed, "--kills", "3", "--round", "3"),
+            *("--lanes", "1", "--processes", "simple", "--steps", "accepted", "--venues", "paper"),
+        )
+        if code:
+            break
     assert code == 1
     assert any("naked: " in each["what"] for each in told["violations"])
