@@ -173,6 +173,7 @@ def test_a_few_kills_leave_no_pair_naked(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_lab_without_compensation_finds_a_naked_leg() -> None:
+    code, told = 0, {}
     for seed in ("3", "4", "5"):  # a kill may come when nothing is owed
         code, told, _ = done(
             *("--pairs", "--without-compensation", "--seed", seed, "--kills", "3", "--round", "3"),

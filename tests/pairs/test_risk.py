@@ -11,7 +11,7 @@ from tests.pairs.ground import HEDGE, ground
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 #: The lead waits at the touch, so there is time to halt it.
-WAITS = {"hedge": {**HEDGE, "passive_for": 30}, "lead_for": 30, "cool_off": 0}
+WAITS = {"hedge": {**HEDGE, "passive_for": 8}, "lead_for": 30, "cool_off": 0}
 
 
 async def test_a_halt_before_the_entry_lets_nothing_in(
