@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -173,7 +174,8 @@ def test_a_few_kills_leave_no_pair_naked(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_lab_without_compensation_finds_a_naked_leg() -> None:
-    code, told = 0, {}
+    code: int = 0
+    told: dict[str, Any] = {}
     for seed in ("3", "4", "5"):  # a kill may come when nothing is owed
         code, told, _ = done(
             *("--pairs", "--without-compensation", "--seed", seed, "--kills", "3", "--round", "3"),
