@@ -93,7 +93,7 @@ class LegDesk:
         """
         leg = asked.leg
         known = await self._ledger.run(leg.run_id)
-        if known is not None and known.tag == leg.tag:
+        if known is not None and known.tag == leg.tag and known.closed_at is None:
             return LegOpened(known.instrument, known.venue)
         if known is not None:
             raise InvalidValueError(

@@ -8,8 +8,10 @@ looked up, and what is not hedged is worked off first.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -52,14 +54,27 @@ STATE_SCHEMA: Final = 1
 _log: Final = logging.getLogger(__name__)
 
 
+class LegsAre(StrEnum):
+    """How far the books of both legs are."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True)
 class PairCheckpoint:
-    """All that a pair needs to go on: what it is about, and the trade under way."""
+    """All that a pair needs to go on: what it is about, and the trade under way.
+
+    It is there before the books are, or a process that died between them would leave books by a
+    name that nobody could go on with.
+    """
 
     state: ArbState
     legs: Legs
     trade: PairTrade | None = None
     why: str = ""
+    books: LegsAre = LegsAre.OPENING
 
 
 _STATE: Final = TypeAdapter(PairCheckpoint)
@@ -103,20 +118,38 @@ class SimplePair:
         order, or a VenueError or StoreError.
         """
         payload = store.load(STATE_SCHEMA)
+        accepted = accepted or Accepted()
         if payload is None:
-            kept = await _begun(run_id, spec, desks, accepted or Accepted(), clock)
+            kept = await _planned(run_id, spec, desks, accepted, clock)
             pair = cls(kept, desks, store, clock)
             pair._commit(kept)
+            await pair._open_books(accepted)
             return pair
         kept = _STATE.validate_json(payload)
-        if ended(kept.state):
+        if kept.books is LegsAre.CLOSED:
             raise InvalidValueError(f"run {run_id} has ended; choose another --name")
         pair = cls(kept, desks, store, clock)
+        if kept.books is LegsAre.OPENING:
+            await pair._open_books(accepted)
         if spec != kept.state.spec:
             change = SpecChanged(spec, clock())
             check_change(kept.state, change)
             pair.tell(change)
         return pair
+
+    async def _open_books(self, accepted: Accepted) -> None:
+        """Open the books of both legs, or of none, however long a venue is not to be reached."""
+        spec = self.state.spec
+        try:
+            for leg in self._kept.legs:
+                asked = OpenLegInput(leg, spec, accepted)
+                await patiently(leg.run_id, partial(self._desk(leg).open, asked))
+        except TradingError:
+            for leg in self._kept.legs:
+                await _closed(self._desk(leg), leg)
+            self._store.discard()
+            raise
+        self._commit(replace(self._kept, books=LegsAre.OPEN))
 
     @property
     def state(self) -> ArbState:
@@ -159,6 +192,8 @@ class SimplePair:
 
     async def _closed(self) -> PairResult:
         first, second = [await _closed(self._desk(leg), leg) for leg in self._kept.legs]
+        self._commit(replace(self._kept, books=LegsAre.CLOSED))
+        self._store.flush()
         return PairResult((first, second), self.state.trades)
 
     # --- the loop ----------------------------------------------------------------------------
@@ -226,14 +261,13 @@ class SimplePair:
         """Commit the pair, or its trade."""
         kept = self._kept
         if isinstance(state, ArbState):
-            self._commit(PairCheckpoint(state, kept.legs, kept.trade, kept.why))
+            self._commit(replace(kept, state=state))
         elif state != kept.trade:
-            self._commit(PairCheckpoint(kept.state, kept.legs, state, kept.why))
+            self._commit(replace(kept, trade=state))
 
     async def start(self, action: StartTrade) -> None:
         """Trade both legs in a task of its own."""
-        kept = self._kept
-        self._commit(PairCheckpoint(kept.state, kept.legs, kept.trade, action.why))
+        self._commit(replace(self._kept, why=action.why))
         self._trade(action.trade, begins=True)
 
     def _trade(self, trade: PairTrade, *, begins: bool) -> None:
@@ -285,14 +319,14 @@ async def _closed(desk: LegDesk, leg: LegKey) -> LegBooks | None:
     return await patiently(leg.run_id, lambda: desk.close(leg))
 
 
-async def _begun(
+async def _planned(
     run_id: str,
     spec: ArbSpec,
     desks: Mapping[str, LegDesk],
     accepted: Accepted,
     clock: Callable[[], datetime],
 ) -> PairCheckpoint:
-    """Look at both legs, and open the books of both, or of none: a name is used up by that."""
+    """Look at both legs before anything is begun: a name is used up by the books."""
     identity = f"{run_id}/{uuid4()}"
     first, second = (
         LegKey(run_id, number, leg.account, leg.symbol, leg_tag(identity, number))
@@ -303,11 +337,4 @@ async def _begun(
         for leg in (first, second)
     ]
     config = bind(spec, one.instrument, other.instrument)
-    try:
-        for leg in (first, second):
-            await desks[leg.account].open(OpenLegInput(leg, spec, accepted))
-    except TradingError:
-        for leg in (first, second):
-            await _closed(desks[leg.account], leg)
-        raise
     return PairCheckpoint(begin(config, identity, clock()), (first, second))

@@ -6,7 +6,7 @@ client of a venue behind that venue's dialect. The markets stand still unless th
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 
+from activities.legs import LegDesk
 from activities.store.checkpoint import CheckpointStore
 from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
@@ -78,6 +79,10 @@ _numbers = count(1)
 HEDGE = {"passive_for": 1, "cross_for": 1, "wide_for": 1, "alert_after": 2}
 #: So old may a debt become: all rungs, a turn on the last one, and a machine that is out of breath.
 MOST = timedelta(seconds=20)
+
+
+class KilledError(BaseException):
+    """The end of a process, which nothing in it can catch."""
 
 
 @dataclass
@@ -240,6 +245,17 @@ class Ground:
         legs = {s.desks.account: s.desks.legs() for s in self.sides.values() if s.desks}
         self._pair = await SimplePair.open(self.run_id, self._spec, legs, self._store)
         self._task = asyncio.create_task(self._pair.run())
+
+    async def dies(self, wrap: Callable[[LegDesk, int], Any]) -> None:
+        """Run the simple runner, told to stop, until what *wrap* puts round a desk ends it."""
+        sides = [side for side in self.sides.values() if side.desks is not None]
+        legs = {s.desks.account: wrap(s.desks.legs(), s.number) for s in sides if s.desks}
+        store = CheckpointStore.open(self.directory / "simple.db", self.run_id)
+        with store, suppress(KilledError):
+            pair = await SimplePair.open(self.run_id, self.spec(cool_off=3600), legs, store)
+            pair.stop("the test ends")
+            await pair.run()
+            raise AssertionError("nothing has ended it")
 
     async def work(self) -> None:
         """Start workers of both accounts."""

@@ -2,14 +2,16 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
 
+from activities.legs import LegDesk
 from activities.store.checkpoint import CheckpointStore
-from domain.errors import AlreadyRunningError
+from domain.errors import AlreadyRunningError, InvalidValueError
 from tests.eventually import eventually
-from tests.pairs.ground import HEDGE, TRADABLE, ground
+from tests.pairs.ground import HEDGE, TRADABLE, Ground, KilledError, ground
 from workflows.names import trade_workflow_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -107,3 +109,72 @@ async def test_random_ends_leave_nothing_naked(tmp_path: Path, client: Client | 
         pair.sides[2].announce("-0.001")
         await pair.until("the last exit", lambda found: not found.trade and not found.direction)
         await pair.check(flat=True)
+
+
+class Dying:
+    """A desk of legs whose process ends when *method* is called for the *times*-th time."""
+
+    def __init__(self, desk: LegDesk, method: str, times: int = 1) -> None:
+        self._desk = desk
+        self._method = method
+        self._left = times
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method:
+            self._left -= 1
+            if self._left <= 0:
+                raise KilledError
+        return getattr(self._desk, name)
+
+
+async def test_a_simple_pair_that_dies_as_it_begins_goes_on(tmp_path: Path) -> None:
+    """Its books are half open and nothing else is done: the name has to be its own still."""
+    async with ground(tmp_path) as pair:
+        # The second leg is asked twice: dry, and then for its books.
+        await pair.dies(lambda desk, number: Dying(desk, "open", 2) if number == 2 else desk)
+        assert await pair.ledger.run(f"{pair.run_id}.1") is not None
+        assert await pair.ledger.run(f"{pair.run_id}.2") is None
+        await pair.start(cool_off=3600)
+        await pair.is_quiet("the entry")
+        await pair.check(flat=False)
+
+
+async def test_a_simple_pair_that_dies_as_it_ends_closes_its_books(tmp_path: Path) -> None:
+    async with ground(tmp_path) as pair:
+        await pair.start(cool_off=3600)
+        await pair.is_quiet("the entry")
+        await pair.end()
+        await pair.dies(lambda desk, number: Dying(desk, "close") if number == 2 else desk)
+        assert [await closed(pair, number) for number in (1, 2)] == [True, False]
+        await pair.start(cool_off=3600)
+        await pair.result()
+        assert [await closed(pair, number) for number in (1, 2)] == [True, True]
+        await pair.check(flat=True)
+        await pair.end()
+        with pytest.raises(InvalidValueError, match="has ended; choose another --name"):
+            await pair.start(cool_off=3600)
+
+
+async def test_a_simple_pair_whose_start_fails_for_good_leaves_nothing(tmp_path: Path) -> None:
+    """Admitted when it was looked at, and somebody else takes the room before its books are."""
+    async with ground(tmp_path) as pair:
+
+        class Full(Dying):
+            def __getattr__(self, name: str) -> Any:
+                try:
+                    return super().__getattr__(name)
+                except KilledError as error:
+                    raise InvalidValueError("there is no room") from error
+
+        with pytest.raises(InvalidValueError, match="there is no room"):
+            await pair.dies(lambda desk, number: Full(desk, "open", 2) if number == 2 else desk)
+        await pair.end()
+        assert await closed(pair, 1)
+        assert await pair.ledger.run(f"{pair.run_id}.2") is None
+        with pytest.raises(InvalidValueError, match="was used by a run"):
+            await pair.start()
+
+
+async def closed(pair: Ground, number: int) -> bool:
+    run = await pair.ledger.run(f"{pair.run_id}.{number}")
+    return run is not None and run.closed_at is not None
