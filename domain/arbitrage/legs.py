@@ -129,8 +129,10 @@ class Leg:
     def reported(self, report: OrderReport) -> "Leg":
         """Return the leg after *report*; unchanged if it is of no order of it, or nothing new."""
         before = self._known(report.client_id)
-        if before is None or not before.is_news(report):
+        if before is None:
             return self
+        if not before.is_news(report):
+            return self._found_as_it_was(before, report)
         after = before.after(report)
         more = (after.filled.lots - before.filled.lots) * report.side.sign
         leg = replace(
@@ -146,6 +148,12 @@ class Leg:
         if after.rank < CLOSED_RANK:
             return replace(leg, order=after)
         return replace(leg, order=after, waiting=not after.filled).ended()
+
+    def _found_as_it_was(self, order: WorkingOrder, report: OrderReport) -> "Leg":
+        """Return the leg without the doubt that an unanswered look-up has left, if that is it."""
+        if order is not self.order or not order.unknown or report.filled != order.filled:
+            return self
+        return replace(self, order=replace(order, unknown=False))
 
     def ended(self) -> "Leg":
         """Return the leg without its order, which is over."""

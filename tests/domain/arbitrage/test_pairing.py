@@ -97,7 +97,8 @@ class Market:
         if isinstance(action, Place):
             return [LegTold(asked.leg, self._place(exchange, asked.leg, action))]
         if asked.leg in self.down:
-            return []
+            unknown = Unknown(action.client_id, "the look-up was not answered")
+            return [LegTold(asked.leg, OutcomeUnknown(unknown))]
         known = (
             exchange.cancel("arb", symbol, action.client_id)
             if isinstance(action, Cancel)
@@ -123,6 +124,12 @@ class Market:
         if fault == "lost after":
             return OutcomeUnknown(Unknown(client_id, "no answer"))
         return Refused(outcome) if isinstance(outcome, Refusal) else Reported(outcome)
+
+    def look_at(self, leg: Leg) -> list[PairEvent]:
+        """Return what the runners ask for in each turn: what became of the order of *leg*."""
+        if leg.order is None:
+            return []
+        return self.do(OnLeg(leg.number, LookUp(leg.instrument.symbol, leg.order.client_id)))
 
     def held(self, number: int) -> int:
         fills = self.exchanges[number].fills_since("arb", self.instruments[number].symbol, BEGIN)
@@ -170,7 +177,8 @@ class Play:
             self.market.now += SECOND
             for exchange in self.market.exchanges.values():
                 exchange.advance(self.market.now)
-            self.tell(*self.market.still(), TimePassed(self.market.now))
+            looks = [told for leg in self.trade.legs for told in self.market.look_at(leg)]
+            self.tell(*looks, *self.market.still(), TimePassed(self.market.now))
 
     def settle(self) -> None:
         """Let all be well from now on, until the trade is over."""
@@ -334,9 +342,13 @@ def test_a_debt_is_worked_off_where_somebody_answers() -> None:
     play.market.print(1, 99_000, 40)  # the lead is filled just as its follower falls silent
     play.pass_time(70)
 
-    assert play.trade.finished, play.trade
     assert play.market.held(2) == 0
     assert play.market.held(1) == 1  # a lot less the fee that spot took: too little to be sold
+    assert not play.trade.finished  # what became of the follower's order is not known
+    play.market.down.clear()
+    play.pass_time()
+    assert play.trade.finished, play.trade
+    assert hedged(play)
 
 
 def test_an_order_in_doubt_that_had_traded_is_worked_off_when_that_is_known() -> None:
@@ -531,3 +543,22 @@ def test_look_ups_and_cancels_of_unknown_orders_are_asked_again() -> None:
     done = step(play.trade, TimePassed(BEGIN + SECOND))
 
     assert [type(each.action) for each in done.actions if isinstance(each, OnLeg)] == [LookUp]
+
+
+def test_an_order_whose_look_up_failed_once_is_found_again_where_it_was() -> None:
+    """It rests as it did before: that is no news of the order, but the end of the doubt."""
+    play = Play(enter(spec=HedgeSpec(passive_for=5), lead_for=timedelta(seconds=60)))
+    play.quotes()
+    play.market.print(1, 99_999, 40)
+    play.tell()
+    resting = play.trade.follow.order
+    assert resting is not None
+    assert resting.rank > 0
+    play.market.down.add(2)
+    play.pass_time()
+    assert play.trade.follow.order == replace(resting, unknown=True)
+    play.market.down.clear()
+    play.pass_time()
+    assert play.trade.follow.order == resting
+    play.pass_time(10)  # nobody takes it where it is
+    assert hedged(play)
