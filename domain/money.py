@@ -202,6 +202,19 @@ def _steps(value: Decimal, step: Decimal, rounding: Rounding) -> int:
     return int(EXACT.divide(value, step).to_integral_value(_MODES[rounding], EXACT))
 
 
+def fixed(value: Decimal, places: int) -> str:
+    """Return *value* for people, with so many decimals, half to even.
+
+    A format like `:.2f` rounds as the context of the thread says, which libraries change.
+    """
+    return f"{value.quantize(Decimal(1).scaleb(-places, EXACT), context=EXACT):f}"
+
+
+def percent(share: Decimal, places: int = 2) -> str:
+    """Return *share* for people as `fixed` does, 0.05 as `5.00%`."""
+    return f"{fixed(EXACT.multiply(share, 100), places)}%"
+
+
 def add(*amounts: Decimal) -> Decimal:
     """Return the exact sum of quote amounts."""
     total = ZERO

@@ -31,6 +31,7 @@ from domain.arbitrage.trades import leg_tag
 from domain.arbitrage.view import PairStatus, status
 from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
+from domain.money import fixed
 from workflows import names, pair_calls
 from workflows.messages import Command
 from workflows.pair_gauges import show_pair
@@ -316,7 +317,7 @@ def _details(shown: PairStatus) -> str:
         f"| {leg.account} | {leg.symbol} | {leg.base} | {leg.rate} | {leg.funding} |"
         for leg in shown.legs
     )
-    apr = "not known" if shown.apr is None else f"{shown.apr:.4f}"
+    apr = "not known" if shown.apr is None else fixed(shown.apr, 4)
     doing = f"\n\nTrade: {shown.trade}" if shown.trade else ""
     halted = f"\n\nHalted: {shown.halted}" if shown.halted else ""
     return (

@@ -14,6 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.messages import RiskCommand
 from domain.errors import InvalidValueError
+from domain.money import fixed
 from domain.risk.monitor import Verdict
 from domain.risk.scope import parse_scope
 from workflows import calls, names
@@ -120,8 +121,9 @@ def _details(verdict: Verdict | None) -> str:
     for each in verdict.readings:
         kind = "closed" if each.closed else "forming"
         mark = "anomalous" if each.anomalous else "normal" if each.normal else ""
+        price, volume = fixed(each.average_price, 2), fixed(each.average_volume, 2)
         lines.append(
-            f"| {each.symbol} | {each.opened_at:%T} {kind} | {each.price} | "
-            f"{each.average_price:.2f} | {each.volume} | {each.average_volume:.2f} | {mark} |"
+            f"| {each.symbol} | {each.opened_at:%T} {kind} | {each.price} | {price} | "
+            f"{each.volume} | {volume} | {mark} |"
         )
     return "\n".join(lines)

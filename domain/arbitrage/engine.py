@@ -50,7 +50,7 @@ from domain.grid.events import (
     ResumeAsked,
     TimePassed,
 )
-from domain.money import EXACT
+from domain.money import EXACT, fixed
 
 _YEAR = timedelta(hours=8760)
 
@@ -236,7 +236,7 @@ def _decide(state: ArbState) -> ArbStep:
         return _start(state, trim(state))
     earns = _yield(state)
     if earns is not None and earns < state.spec.exit_apr:
-        why = f"leaves: {earns:.4f} a year is below {state.spec.exit_apr}"
+        why = f"leaves: {fixed(earns, 4)} a year is below {state.spec.exit_apr}"
         return _start(state, leaving(state, why, forced=False))
     return ArbStep(state) if state.meant is None else _resized(state)
 
@@ -298,10 +298,10 @@ def _forced(state: ArbState) -> Iterator[str]:
         leg, symbol = state.leg(number), state.instrument(number).symbol
         distance = None if leg.position is None else liquidation_distance(leg.position)
         if distance is not None and distance < spec.liquidation_distance:
-            yield f"leaves: {symbol} is {distance:.4f} from its liquidation"
+            yield f"leaves: {symbol} is {fixed(distance, 4)} from its liquidation"
         health = leg.health if _is_news(state, leg.health_at) else None
         if health is not None and health < spec.exit_below:
-            yield f"leaves: the health of the account of {symbol} is {health:.4f}"
+            yield f"leaves: the health of the account of {symbol} is {fixed(health, 4)}"
     if state.exit_asked:
         yield f"leaves: {state.exit_asked}"
     if spec.toxic_basis is not None and state.toxic >= spec.toxic_after:

@@ -36,7 +36,7 @@ from domain.arbitrage.spec import ArbSpec, LegSpec
 from domain.arbitrage.state import Phase
 from domain.arbitrage.universe import Ranked, Ranking
 from domain.arbitrage.view import PairStatus
-from domain.money import EXACT, ZERO, MarketKind, add
+from domain.money import EXACT, ZERO, MarketKind, add, fixed
 
 #: Amounts are told with so many digits: nobody trades by the tenth.
 _DIGITS: Final = Context(prec=6, rounding=ROUND_DOWN)
@@ -409,6 +409,7 @@ def spec_of(spec: PortfolioSpec, held: Held) -> ArbSpec:
 
 def told_of(change: Change) -> str:
     """Return *change* for people."""
+    current = fixed(change.current, 2)
     if change.kind is Kind.REMOVE:
-        return f"remove {change.pair}, worth {change.current:.2f}"
-    return f"{change.kind.name.lower()} {change.pair} from {change.current:.2f} to {change.target}"
+        return f"remove {change.pair}, worth {current}"
+    return f"{change.kind.name.lower()} {change.pair} from {current} to {change.target}"

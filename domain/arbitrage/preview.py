@@ -28,7 +28,7 @@ from domain.arbitrage.state import ArbConfig, ArbState
 from domain.arbitrage.trades import entry, middle, width
 from domain.arbitrage.window import may_enter
 from domain.grid.events import TimePassed
-from domain.money import EXACT, MarketKind
+from domain.money import EXACT, MarketKind, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def obstacles(state: ArbState) -> Iterator[str]:
         return
     limit, found = state.spec.toxic_basis, _basis(state)
     if limit is not None and found is not None and found < limit:
-        yield f"the basis is {found:.4%}, below toxic_basis ({limit:.4%})"
+        yield f"the basis is {percent(found, 4)}, below toxic_basis ({percent(limit, 4)})"
     wanted = _better(state)
     if wanted is None:
         yield "both legs pay the same: there is nothing to earn"
@@ -124,14 +124,14 @@ def _too_little(state: ArbState, wanted: Direction) -> Iterator[str]:
     spec, (long, short) = state.spec, _sides(state, wanted)
     earns = spread(long, short)
     if wanted is Direction.NEGATIVE and not spec.both_ways:
-        yield f"only the negative direction earns ({earns:.2%} a year), and both_ways is off"
+        yield f"only the negative direction earns ({percent(earns)} a year), and both_ways is off"
     if earns <= spec.entry_apr:
-        yield f"it would earn {earns:.2%} a year, entry_apr is {spec.entry_apr:.2%}"
+        yield f"it would earn {percent(earns)} a year, entry_apr is {percent(spec.entry_apr)}"
     costs, carried = _costs(state).once, prorated(earns, YEAR, spec.hold)
     if not pays(carried, costs):
         yield (
-            f"{spec.hold_hours} hours of it (hold_hours) bring {carried:.4%}, "
-            f"a round trip costs {costs:.4%}"
+            f"{spec.hold_hours} hours of it (hold_hours) bring {percent(carried, 4)}, "
+            f"a round trip costs {percent(costs, 4)}"
         )
     quiet = timedelta(seconds=spec.quiet)
     if not may_enter(long, short, state.now, quiet=quiet, costs=costs):

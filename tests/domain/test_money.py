@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import fields, replace
-from decimal import Decimal, localcontext
+from decimal import ROUND_UP, Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import InvalidValueError
-from domain.money import NOTHING, Instrument, Price, Quantity, Rounding, add
+from domain.money import NOTHING, Instrument, Price, Quantity, Rounding, add, fixed, percent
 from tests.domain.grid.harness import SPOT, D
 
 PRICES: TypeAdapter[Price] = TypeAdapter(Price)
@@ -90,6 +90,18 @@ def test_sums_are_exact_in_any_context() -> None:
         context.prec = 3
         assert add(D("1000000.01"), D("0.000001")) == D("1000000.010001")
     assert add() == 0
+
+
+@pytest.mark.parametrize(
+    "value, places, told",
+    [("0.00625", 4, "0.0062"), ("0.00635", 4, "0.0064"), ("-1.005", 2, "-1.00"), ("7", 2, "7.00")],
+)
+def test_what_people_read_is_the_same_in_any_context(value: str, places: int, told: str) -> None:
+    share = D(value).scaleb(-2)
+    with localcontext() as context:
+        context.prec, context.rounding = 3, ROUND_UP
+        assert fixed(D(value), places) == told
+        assert percent(share, places) == f"{told}%"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from rich.text import Text
 from domain.arbitrage.funding import HOUR, Direction, LegFunding
 from domain.arbitrage.listing import Listed, Opportunity, Scanned
 from domain.arbitrage.universe import Exclusion
-from domain.money import EXACT, MarketKind
+from domain.money import EXACT, MarketKind, fixed
 from workers.cli.tables import plain_table
 
 _MILLION: Final = Decimal(1_000_000)
@@ -156,15 +156,15 @@ def _row(line: PairLine) -> tuple[str, ...]:
         _percent(line.spread),
         _intervals(line),
         f"{line.next_settlement:%m-%d %H:%M}",
-        "–" if line.stability is None else f"{line.stability:.1f}",
+        "–" if line.stability is None else fixed(line.stability, 1),
         f"{line.volume / _MILLION:,.1f}",
-        f"{line.score * 10_000:.2f}",
+        fixed(line.score * 10_000, 2),
         "–" if line.break_even_hours is None else f"{line.break_even_hours} h",
     )
 
 
 def _percent(share: Decimal) -> str:
-    return f"{share * 100:.2f}"
+    return fixed(share * 100, 2)
 
 
 def _intervals(line: PairLine) -> str:

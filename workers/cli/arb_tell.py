@@ -8,6 +8,7 @@ from domain.arbitrage.preview import PairPreview
 from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.state import Phase
 from domain.arbitrage.view import PairStatus
+from domain.money import percent
 from workers.cli.failures import BadInputError, NotFoundError, UnreachableError
 from workers.cli.grid_tell import confirm_change, require_somebody, told
 from workers.cli.options import why_option, with_settings
@@ -140,7 +141,9 @@ def _effect(before: PairStatus, found: PairPreview | None, spec: ArbSpec) -> str
     """Return what the new settings mean for what is held now."""
     if before.direction is not None:
         if before.apr is not None and before.apr < spec.exit_apr:
-            return f"The pair is held, and would be left: it earns less than {spec.exit_apr:.2%}."
+            return (
+                f"The pair is held, and would be left: it earns less than {percent(spec.exit_apr)}."
+            )
         return "The pair is held, and would stay."
     if before.phase is not Phase.RUNNING:
         return f"Nothing is held, and nothing would be entered: the run is {before.phase}."

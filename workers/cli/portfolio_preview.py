@@ -25,6 +25,7 @@ from domain.arbitrage.portfolio import (
 from domain.arbitrage.portfolio_spec import PortfolioSpec
 from domain.arbitrage.rebalance import Change
 from domain.arbitrage.universe import ScanFailed
+from domain.money import fixed
 from workers.cli import reach
 from workers.cli.failures import CommandError, UnreachableError
 from workers.cli.options import with_settings
@@ -70,7 +71,7 @@ async def preview(spec: str, *, settings: Settings, as_json: bool) -> None:
         return
     table = plain_table("pair", "direction", "APR %", "amount", right=("APR %", "amount"))
     for line in answer.pairs:
-        table.add_row(line.pair, line.direction, f"{line.apr * 100:.2f}", money(line.amount))
+        table.add_row(line.pair, line.direction, fixed(line.apr * 100, 2), money(line.amount))
     told = f"equity {money(answer.equity)} {parsed.quote}, {answer.ranked} pairs are worth holding"
     click.echo(told)
     if answer.pairs:

@@ -13,6 +13,7 @@ from activities.exits import Exits
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
 from activities.store.records import OPEN
+from domain.money import fixed
 from domain.risk.breaker import BreakerState, Phase
 from domain.risk.monitor import Verdict
 from domain.risk.monitor_spec import MonitorSpec
@@ -159,7 +160,7 @@ def _monitor_parts(line: MonitorLine) -> list[RenderableType]:
     for each in line.readings:
         candle = f"{each.opened_at:%H:%M} {'closed' if each.closed else 'forming'}"
         word = "anomalous" if each.anomalous else "normal" if each.normal else "neither"
-        averages = f"{each.average_price:.2f}", f"{each.average_volume:.2f}"
+        averages = fixed(each.average_price, 2), fixed(each.average_volume, 2)
         table.add_row(
             each.symbol, candle, str(each.price), averages[0], str(each.volume), averages[1], word
         )
