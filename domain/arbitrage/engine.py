@@ -40,7 +40,18 @@ from domain.arbitrage.legs import Quote
 from domain.arbitrage.pair import Kind
 from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.state import ArbConfig, ArbState, InFlight, Phase, bind
-from domain.arbitrage.trades import Wish, entry, growth, leaving, middle, shrunk, trade, trim, width
+from domain.arbitrage.trades import (
+    Wish,
+    entry,
+    growth,
+    is_stale,
+    leaving,
+    middle,
+    shrunk,
+    trade,
+    trim,
+    width,
+)
 from domain.arbitrage.window import may_enter
 from domain.errors import InvalidValueError
 from domain.grid.events import (
@@ -179,8 +190,16 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
     alerts: tuple[ArbAction, ...] = ()
     if event.gave_up:
         alerts = (Alert(AlertLevel.WARNING, f"the trade that {flight.why}: {event.gave_up}"),)
-    decided = _decide(state)
+    decided = _leaves_alone(state, flight) or _decide(state)
     return ArbStep(decided.state, (*alerts, *decided.actions))
+
+
+def _leaves_alone(state: ArbState, flight: InFlight) -> ArbStep | None:
+    """Let the leg go for which an exit was aborted; what was told of it is of before that."""
+    if not (flight.aborted and flight.endangered and state.open):
+        return None
+    wish = leaving(state, flight.why, forced=True, endangered=flight.endangered)
+    return _start(state, wish)
 
 
 def _lost(state: ArbState, tag: str, at: datetime) -> ArbStep:
@@ -226,9 +245,10 @@ def _decide(state: ArbState) -> ArbStep:
         return ArbStep(state)
     if not state.open:
         return _flat(state)
-    forced = next(_forced(state), "")
+    forced, endangered = _most_urgent(state)
     if forced:
-        return _start(replace(state, rests_since=state.now), leaving(state, forced, forced=True))
+        wish = leaving(state, forced, forced=True, endangered=endangered)
+        return _start(replace(state, rests_since=state.now), wish)
     if _needs_relief(state):
         why = f"an account's health is below {state.spec.reduce_below}"
         return _start(state, leaving(state, why, state.spec.reduce_by, forced=True))
@@ -260,12 +280,19 @@ def _resized(state: ArbState) -> ArbStep:
 
 
 def _in_flight(state: ArbState, flight: InFlight) -> ArbStep:
-    """Abort an entry that is no longer wanted. An exit is never aborted."""
-    if flight.kind is Kind.EXIT or flight.aborted:
+    """Abort an entry that is no longer wanted, and an exit that waits where one cannot wait."""
+    if flight.aborted:
         return ArbStep(state)
-    why = next(_forced(state), "") or _not_now(state)
+    forced, endangered = _most_urgent(state)
+    if flight.kind is Kind.ENTER:
+        why = forced or _not_now(state)
+    else:
+        waits = any(is_stale(state, leg) for leg in state.legs)
+        why = forced if waits and endangered and endangered != flight.endangered else ""
     if not why:
         return ArbStep(state)
+    if flight.kind is Kind.EXIT:
+        flight = replace(flight, why=why, endangered=endangered)
     aborted = replace(state, in_flight=replace(flight, aborted=True))
     return ArbStep(aborted, (AbortTrade(flight.tag, why),))
 
@@ -286,26 +313,31 @@ def _start(state: ArbState, wish: Wish) -> ArbStep:
     if wish.nothing:
         return ArbStep(state)
     planned = trade(state, wish)
-    flight = InFlight(planned.tag, wish.kind, wish.why)
+    flight = InFlight(planned.tag, wish.kind, wish.why, endangered=wish.endangered)
     state = replace(state, in_flight=flight, trades=state.trades + 1)
     return ArbStep(state, (StartTrade(planned, wish.why),))
 
 
-def _forced(state: ArbState) -> Iterator[str]:
-    """Yield why the pair must be left now, the gravest first."""
+def _most_urgent(state: ArbState) -> tuple[str, int]:
+    """Return why the pair must be left now, and the leg that is in danger (0: none); else ""."""
+    return next(_forced(state), ("", 0))
+
+
+def _forced(state: ArbState) -> Iterator[tuple[str, int]]:
+    """Yield why the pair must be left now and which leg is in danger, the gravest first."""
     spec = state.spec
     for number in (1, 2):
         leg, symbol = state.leg(number), state.instrument(number).symbol
         distance = None if leg.position is None else liquidation_distance(leg.position)
         if distance is not None and distance < spec.liquidation_distance:
-            yield f"leaves: {symbol} is {fixed(distance, 4)} from its liquidation"
+            yield f"leaves: {symbol} is {fixed(distance, 4)} from its liquidation", number
         health = leg.health if _is_news(state, leg.health_at) else None
         if health is not None and health < spec.exit_below:
-            yield f"leaves: the health of the account of {symbol} is {fixed(health, 4)}"
+            yield f"leaves: the health of the account of {symbol} is {fixed(health, 4)}", number
     if state.exit_asked:
-        yield f"leaves: {state.exit_asked}"
+        yield f"leaves: {state.exit_asked}", 0
     if spec.toxic_basis is not None and state.toxic >= spec.toxic_after:
-        yield f"leaves: the basis was below {spec.toxic_basis} {state.toxic} times in a row"
+        yield f"leaves: the basis was below {spec.toxic_basis} {state.toxic} times in a row", 0
 
 
 def _is_news(state: ArbState, at: datetime | None) -> bool:

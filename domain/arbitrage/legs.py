@@ -90,6 +90,13 @@ class Leg:
             return self._at_most_held(lots)
         return lots
 
+    def lots_back(self, base: Decimal) -> int:
+        """Return the signed lots nearest to *base* that undo what this trade did here, no more."""
+        lots = int(self._lots(base, ROUND_HALF_DOWN))
+        if lots * self.traded >= 0:
+            return 0
+        return max(lots, -self.traded) if self.traded > 0 else min(lots, -self.traded)
+
     def _at_most_held(self, lots: int) -> int:
         """Return *lots*, or as many as bring what is held to nothing: it never changes sides."""
         held = int(self._lots(EXACT.add(self.held, self.base), ROUND_DOWN))
@@ -114,7 +121,9 @@ class Leg:
         """Return whether an order of (signed) *lots* can only give back what is held here."""
         if self.instrument.kind is not MarketKind.PERPETUAL:
             return False
-        return self.closing or (self.traded * lots < 0 and abs(lots) <= abs(self.traded))
+        if self.closing:
+            return self.traded * lots >= 0  # the other way it is taken back
+        return self.traded * lots < 0 and abs(lots) <= abs(self.traded)
 
     # ---- what is told
 

@@ -9,6 +9,10 @@ more expensive with the age, on the other leg (complete) or on the lead (unwind)
 less now, and for as long as it takes. Nothing ends it but being flat: no refusal, no number of
 tries, no wish of a person, who can only ask for no more of the trade (flaws D-7, D-8, A-6).
 
+An exit of which one leg is done, while the other's venue has fallen silent, is taken back on the
+leg that answers: a pair that is held for longer costs less than half of one. It goes on when the
+venue is back. A leg that is close to its liquidation is the exception, it leaves alone.
+
 Only the lead of an entry asks risk for leave: what hedges, undoes or closes always passes (A-5).
 Every order of a run has a generation of its own (A-2), and its size is what is missing now (R-44).
 """
@@ -59,6 +63,8 @@ class PairTrade:
     basis: Decimal | None = None
     #: Both legs go to their targets at once: who waits for the lead in an emergency waits too long.
     parallel: bool = False
+    #: The number of the leg that is in danger, and leaves even if the other one cannot; 0: none.
+    endangered: int = 0
     stage: Stage = Stage.LEADING
     #: The debt is worked off on the lead: it is given back.
     unwinding: bool = False
@@ -129,19 +135,29 @@ def wanted(trade: PairTrade, leg: Leg) -> int:
     """
     if leg.silent:
         return 0
+    if _takes_back(trade, leg):
+        return leg.lots_back(-trade.debt)
     leads = leg.number == trade.lead.number
     if trade.stage is Stage.LEADING and (leads or trade.parallel):
-        return leg.left if _may_lead(trade) else 0
+        return leg.left if _may_lead(trade, leg) else 0
     if trade.stage is Stage.LEADING:
         return 0 if leads else leg.lots_for(-trade.debt)
     return leg.lots_for(-trade.debt) if leg is _settler(trade) else 0
 
 
-def _may_lead(trade: PairTrade) -> bool:
-    """Return whether a leg may trade first: nobody leads where the other one cannot follow."""
+def _may_lead(trade: PairTrade, leg: Leg) -> bool:
+    """Return whether *leg* may trade first: nobody leads where the other one cannot follow."""
     if trade.gave_up or (trade.halted and trade.kind is Kind.ENTER):
         return False
-    return trade.parallel or not any(each.silent for each in trade.legs)
+    return leg.number == trade.endangered or not any(each.silent for each in trade.legs)
+
+
+def _takes_back(trade: PairTrade, leg: Leg) -> bool:
+    """Return whether *leg* undoes its part of an exit: the other one cannot do its own."""
+    if trade.kind is not Kind.EXIT or leg.number == trade.endangered:
+        return False
+    other = trade.follow if leg.number == trade.lead.number else trade.lead
+    return other.silent and trade.spec.rung(trade.debt_age()) >= Rung.WIDE
 
 
 def _settler(trade: PairTrade) -> Leg:

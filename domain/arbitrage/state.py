@@ -73,6 +73,8 @@ class InFlight:
     kind: Kind
     why: str
     aborted: bool = False
+    #: The leg that leaves even where the other one cannot; 0: none.
+    endangered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Wish:
     why: str
     #: Leave now: no order waits at the touch, and no leg for the other.
     forced: bool = False
+    #: The leg that is in danger, and leaves even where the other one cannot; 0: none.
+    endangered: int = 0
 
     @property
     def nothing(self) -> bool:
@@ -49,10 +51,17 @@ def _takes(instrument: Instrument, leg: LegState, base: Decimal) -> bool:
     return leg.quote is not None and instrument.accepts(leg.quote.bid, instrument.quantity(base))
 
 
-def leaving(state: ArbState, why: str, share: Decimal = Decimal(1), *, forced: bool) -> Wish:
+def leaving(
+    state: ArbState,
+    why: str,
+    share: Decimal = Decimal(1),
+    *,
+    forced: bool,
+    endangered: int = 0,
+) -> Wish:
     """Return the trade that gives back *share* of what is held, of what is held and no more."""
     first, second = (_lots(state, number, share) for number in (1, 2))
-    return Wish(Kind.EXIT, (-first, -second), why, forced)
+    return Wish(Kind.EXIT, (-first, -second), why, forced, endangered)
 
 
 def growth(state: ArbState, direction: Direction) -> Wish | None:
@@ -136,6 +145,7 @@ def trade(state: ArbState, wish: Wish) -> PairTrade:
         timedelta(seconds=state.spec.lead_for),
         basis=_basis(state, lead),
         parallel=wish.forced,
+        endangered=wish.endangered,
         generation=state.generation,
     )
 
@@ -157,8 +167,15 @@ def _leg(state: ArbState, number: int, wish: Wish) -> Leg:
         borrows=instrument.kind is MarketKind.SPOT and state.spec.both_ways,
         closing=closing,
         quote=leg.quote,
+        silent=is_stale(state, leg),
         halted=leg.halted,
     )
+
+
+def is_stale(state: ArbState, leg: LegState) -> bool:
+    """Return whether the venue of *leg* has told no price for so long that it may be down."""
+    ttl = timedelta(seconds=state.spec.quote_ttl)
+    return leg.quote is not None and state.now - leg.quote.at > ttl
 
 
 def _lead(state: ArbState, wish: Wish) -> int:

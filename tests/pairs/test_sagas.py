@@ -179,6 +179,24 @@ async def test_a_run_that_is_canceled_in_the_middle_ends_flat(
         note("the run is canceled", "paper", pair)
 
 
+async def test_an_exit_into_a_venue_that_falls_silent_is_taken_back_and_done_later(
+    tmp_path: Path, client: Client | None
+) -> None:
+    async with ground(tmp_path, client=client) as pair:
+        await pair.start(**ONCE, **AT_ONCE)
+        await pair.is_quiet("the entry")
+        pair.sides[2].is_down()
+        await pair.leave()
+        await eventually(lambda: len(pair.sides[1].orders()) > 2, within=30, what="the way back")
+        await eventually(lambda: pair.sides[1].held() > TRADABLE, within=20, what="the lead, held")
+        assert pair.naked is not None
+        assert pair.naked.longest <= MOST
+        pair.sides[2].heal()
+        await pair.until("the exit", lambda found: not found.trade and not found.direction)
+        await pair.check(flat=True)
+        note("B down during an exit", "paper", pair)
+
+
 async def leaves(pair: Ground) -> None:
     """Stop the run; what it held is given back, and its books add up."""
     for side in pair.sides.values():

@@ -266,7 +266,26 @@ def test_it_leaves_before_it_is_liquidated(liquidation: int | None, leaves: bool
     assert (len(run.trades) == 2) is leaves
     if leaves:
         assert (run.last.kind, run.last.parallel) == (Kind.EXIT, True)
-        assert run.last.spec.passive_for == 0
+        assert (run.last.spec.passive_for, run.last.endangered) == (0, 2)
+
+
+def test_an_exit_that_waits_for_a_venue_waits_no_longer_when_the_other_leg_is_in_danger() -> None:
+    """Leg 1's venue is silent: leg 2 stays hedged as long as it can, and then leaves alone."""
+    run = Run().held().tell(ExitAsked(T0 + SECOND, "asked"))
+    waits, at = run.last, T0 + HOUR
+    assert (waits.kind, waits.endangered) == (Kind.EXIT, 0)
+    assert not any(leg.silent for leg in waits.legs)
+    run.tell(QuoteSeen(2, Price(499_999), Price(500_001), at))
+    close = Position(
+        PERPETUAL.symbol, -99, -99 * 500_000, mark=Price(500_000), liquidation=Price(510_000)
+    )
+    run.tell(PositionTold(2, close, at), PositionTold(2, close, at + SECOND))
+
+    assert [each.tag for each in run.asked if isinstance(each, AbortTrade)] == [waits.tag]
+    alone = run.done("0", gave_up="asked", at=at + 2 * SECOND).last
+    assert (alone.endangered, alone.parallel) == (2, True)
+    assert [alone.leg(number).silent for number in (1, 2)] == [True, False]
+    assert len([each for each in run.asked if isinstance(each, AbortTrade)]) == 1
 
 
 def test_an_account_in_trouble_gives_back_half_and_then_all() -> None:

@@ -386,8 +386,40 @@ def test_an_exit_climbs_to_the_market_if_nobody_comes() -> None:
     assert play.market.held(1) == -100
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+def test_an_exit_whose_other_leg_falls_silent_is_taken_back_and_goes_on_later(
+    parallel: bool,
+) -> None:
+    trade = leave((100, -50), parallel=parallel, spec=HedgeSpec(passive_for=0))
+    play = Play(trade)
+    play.market.down.add(2)
+    play.quotes()  # the lead has sold by now, and what became of the other's order nobody knows
+    assert play.market.held(1) == -100
+    play.pass_time(60)
+
+    assert play.market.held(1) == play.trade.lead.traded == 0
+    assert not play.trade.finished
+    assert max(play.ages) < timedelta(seconds=20)
+    play.settle()
+    # A lead that had been done is done: what is held is left by another trade.
+    assert (play.market.held(1), play.market.held(2)) == ((-100, 50) if parallel else (0, 0))
+
+
+def test_an_exit_does_not_begin_while_a_venue_is_silent() -> None:
+    trade = leave((100, -50), parallel=True, spec=HedgeSpec(passive_for=0))
+    old = Quote(Price(999_990), Price(1_000_010), BEGIN - timedelta(minutes=1))
+    play = Play(replace(trade, follow=replace(trade.follow, quote=old, silent=True)))
+    play.market.down.add(2)
+    play.tell(play.market.quote(1, 100_000))
+    play.pass_time(30)
+    assert (play.market.held(1), play.market.held(2)) == (0, 0)
+    play.settle()
+    assert (play.market.held(1), play.market.held(2)) == (-100, 50)
+
+
 def test_in_an_emergency_one_leg_does_not_wait_for_the_other() -> None:
-    play = Play(leave((100, -50), parallel=True, spec=HedgeSpec(passive_for=0)))
+    spec = HedgeSpec(passive_for=0)
+    play = Play(leave((100, -50), parallel=True, endangered=2, spec=spec))
     play.market.down.add(1)
     play.quotes()
 
@@ -481,7 +513,8 @@ def test_whatever_happens_it_ends_hedged_and_every_order_is_one(
 ) -> None:
     spec = HedgeSpec(passive_for=passive)
     trade = enter(spec=spec) if kind == "enter" else leave((100, -50), spec=spec)
-    play = Play(replace(trade, parallel=kind == "emergency"))
+    danger = passive % 3 if kind == "emergency" else 0
+    play = Play(replace(trade, parallel=kind == "emergency", endangered=danger))
     play.market.faults.extend(faults)
     old: list[PairEvent] = []
     for what, leg, size in moves:
