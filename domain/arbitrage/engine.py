@@ -180,7 +180,9 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
     for moved in event.moved:
         leg = state.leg(moved.leg)
         base, cash = EXACT.add(leg.base, moved.base), EXACT.add(leg.cash, moved.quote)
-        state = state.with_leg(replace(leg, base=base, cash=cash, position=None))
+        elsewhere = EXACT.add(leg.elsewhere, moved.elsewhere)
+        leg = replace(leg, base=base, cash=cash, elsewhere=elsewhere, position=None)
+        state = state.with_leg(leg)
     done = max(state.generation, event.generation)
     state = replace(state, in_flight=None, ended_at=event.at, generation=done)
     state = _at(state, event.at)
@@ -220,13 +222,14 @@ def _compared(state: ArbState, event: BooksTold) -> ArbStep:
         return _decide(state)
     unsure = tuple(number for number in state.unsure if number != event.leg)
     state = replace(state, unsure=unsure)
-    if leg.base == event.base:
+    held = EXACT.add(event.base, leg.elsewhere)
+    if leg.base == held:
         return _decide(state)
     told = (
         f"{instrument.symbol} on {state.spec.legs[event.leg - 1].account}: the books say "
-        f"{event.base} {instrument.base}, {leg.base} was believed"
+        f"{held} {instrument.base}, {leg.base} was believed"
     )
-    state = state.with_leg(replace(leg, base=event.base, cash=event.cash))
+    state = state.with_leg(replace(leg, base=held, cash=event.cash))
     if state.open and state.direction is None:
         long = state.legs[0].base > 0 or state.legs[1].base < 0
         state = replace(state, direction=Direction.POSITIVE if long else Direction.NEGATIVE)

@@ -13,6 +13,7 @@ from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.spec import ArbSpec
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from domain.market import Position
+from domain.money import ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Moved:
     leg: int
     base: Decimal
     quote: Decimal
+    #: The part of `base` that somebody else has traded: no order of ours has filled for it.
+    elsewhere: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,16 @@ def bind(spec: ArbSpec, first: Instrument, second: Instrument) -> ArbConfig:
 
 @dataclass(frozen=True, slots=True)
 class LegState:
-    """What is known of one leg. `base` is signed; nothing but its own trades changes it."""
+    """What is known of one leg.
+
+    `base` is signed; it changes by its own trades, and by somebody else's where the venue had
+    nothing left to close.
+    """
 
     number: int
     base: Decimal = ZERO
+    #: The part of `base` that somebody else has traded, which the books of the leg do not have.
+    elsewhere: Decimal = ZERO
     #: Signed quote that trades brought (a sale) or cost, before fees.
     cash: Decimal = ZERO
     #: What settlements brought, in quote.

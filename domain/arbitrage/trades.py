@@ -220,4 +220,6 @@ def outcome_of(trade: PairTrade) -> TradeEnded:
 
 def _moved(leg: Leg) -> Moved:
     quote = EXACT.minus(leg.instrument.notional_of(leg.value))
-    return Moved(leg.number, leg.base, quote)
+    lots = leg.target - leg.traded if leg.gone else 0
+    elsewhere = EXACT.multiply(Decimal(lots), leg.instrument.lot_size)
+    return Moved(leg.number, leg.base, quote, elsewhere)

@@ -66,6 +66,10 @@ async def test_d8_a_leg_that_somebody_closed_is_not_opened_the_other_way(
         close_by_hand(pair.sides[2])
         await pair.leave()
         await pair.until("the exit", lambda found: found.trades == 2 and not found.trade)
+        orders = len(pair.sides[2].orders())
+        await pair.stop()  # the books of that leg have what nobody told them, and yet it is over
+        assert (await pair.result()).trades == 2
+        assert len(pair.sides[2].orders()) == orders
         assert pair.sides[2].held() == 0
         assert pair.sides[1].held() < TRADABLE
 

@@ -288,6 +288,20 @@ def test_an_exit_that_waits_for_a_venue_waits_no_longer_when_the_other_leg_is_in
     assert len([each for each in run.asked if isinstance(each, AbortTrade)]) == 1
 
 
+def test_books_that_lack_what_somebody_else_has_closed_are_believed_for_the_rest() -> None:
+    """The venue had nothing left to buy back: no fill of ours says so, and nothing is held."""
+    run = Run(cool_off=3600).held().tell(ExitAsked(T0 + SECOND, "asked"))
+    base, at = D("0.099"), T0 + 3 * SECOND
+    ours, theirs = Moved(1, -base, base * 50_000), Moved(2, base, D(0), elsewhere=base)
+    run.tell(TradeEnded(run.last.tag, (ours, theirs), at, 2))
+    assert not run.state.open
+    run.tell(BooksTold(2, -base, base * 50_000, at + SECOND))
+
+    assert (run.state.leg(2).base, len(run.trades)) == (0, 2)
+    run.tell(BooksTold(2, -base - D("0.001"), D(5050), at + 2 * SECOND))
+    assert run.state.leg(2).base == D("-0.001")
+
+
 def test_an_account_in_trouble_gives_back_half_and_then_all() -> None:
     run = Run().held()
     at = T0 + HOUR
