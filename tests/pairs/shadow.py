@@ -7,7 +7,7 @@ it depends on how long anything takes, since no clock is the same twice. The lad
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -21,13 +21,16 @@ from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
 from activities.store.migrations import upgrade
 from activities.venues.paper import PaperMarket, PaperVenue
+from domain.arbitrage.pair import PairTrade
+from domain.arbitrage.pair_events import LegTold, OrderAction, PairEvent
 from domain.arbitrage.spec import ArbSpec, parse_spec
 from domain.arbitrage.view import PairStatus, status
 from domain.conditions import FundingRate
 from domain.errors import NotSentError, UnknownOutcomeError
+from domain.grid.events import Reported
 from domain.money import Price, Quantity
 from domain.order_ids import decode
-from domain.orders import OrderReport, OrderRequest, Refusal, RefusalReason
+from domain.orders import OrderReport, OrderRequest, OrderStatus, Refusal, RefusalReason
 from domain.risk.scope import Scope, ScopeKind
 from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules
@@ -35,7 +38,7 @@ from domain.simulation.tape import DepthShown, FundingDue, Quoted
 from tests.contract.bench import PERPETUAL, SPOT
 from tests.eventually import eventually
 from workers.durable import account_worker
-from workers.simple_pair import PairCheckpoint, SimplePair
+from workers.simple_pair import LegsAre, PairCheckpoint, SimplePair
 from workers.wiring import Desks, desks
 from workflows.names import ARBITRAGE_RUN, account_queue, feed_workflow_id
 from workflows.pair_messages import ArbInput, ExitPair, PairResult
@@ -169,8 +172,25 @@ class Mortal(SimplePair):
     def _commit(self, kept: PairCheckpoint) -> None:
         super()._commit(kept)
         Mortal.commits += 1
-        if Mortal.commits in Mortal.deaths:
-            raise _Died
+        if Mortal.commits in Mortal.deaths and kept.books is not LegsAre.CLOSED:
+            raise _Died  # nothing goes on after the end
+
+
+class Hopeful(Mortal):
+    """The mutation that has to be found: what was sent counts, and not what was executed (D-7)."""
+
+    async def turn(
+        self, trade: PairTrade, number: int, actions: Sequence[OrderAction]
+    ) -> Sequence[PairEvent]:
+        return [_hoped(each) for each in await super().turn(trade, number, actions)]
+
+
+def _hoped(event: PairEvent) -> PairEvent:
+    if not isinstance(event, LegTold) or not isinstance(event.event, Reported):
+        return event
+    report = event.event.report
+    filled = replace(report, status=OrderStatus.FILLED, filled=report.quantity)
+    return LegTold(event.leg, Reported(filled))
 
 
 @asynccontextmanager
@@ -201,8 +221,8 @@ def _spec(venues: Sequence[Misfortune], script: Script) -> ArbSpec:
     )
 
 
-async def simple(script: Script, directory: Path) -> Played:
-    """Play *script* with the simple runner, which dies as often as the script wants."""
+async def simple(script: Script, directory: Path, runner: type[Mortal] = Mortal) -> Played:
+    """Play *script* with the simple *runner*, which dies as often as the script wants."""
     Mortal.commits, Mortal.deaths = 0, script.crashes
     async with _world(script, directory) as (venues, ledger):
         spec, run_id = _spec(venues, script), "shadow"
@@ -210,7 +230,7 @@ async def simple(script: Script, directory: Path) -> Played:
             legs = {v.desks.account: v.desks.legs() for v in venues if v.desks}
             with CheckpointStore.open(directory / "simple.db", run_id) as store:
                 try:
-                    return await _simple(run_id, spec, legs, store, venues)
+                    return await _simple(run_id, spec, legs, store, venues, runner)
                 except _Died:
                     for venue in venues:
                         assert venue.desks is not None
@@ -218,9 +238,14 @@ async def simple(script: Script, directory: Path) -> Played:
 
 
 async def _simple(
-    run_id: str, spec: ArbSpec, legs: object, store: CheckpointStore, venues: list[Misfortune]
+    run_id: str,
+    spec: ArbSpec,
+    legs: object,
+    store: CheckpointStore,
+    venues: list[Misfortune],
+    runner: type[Mortal],
 ) -> Played:
-    pair = await Mortal.open(run_id, spec, legs, store)  # type: ignore[arg-type]
+    pair = await runner.open(run_id, spec, legs, store)  # type: ignore[arg-type]
     task = asyncio.create_task(pair.run())
 
     async def asked() -> PairStatus:

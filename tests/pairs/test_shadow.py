@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.pairs.ground import TRADABLE
-from tests.pairs.shadow import Fault, Played, Script, durable, simple
+from tests.pairs.shadow import Fault, Hopeful, Played, Script, durable, simple
 from tests.workflows.server import TemporalServer
 from tests.workflows.stage import connected
 
@@ -46,6 +46,18 @@ async def test_both_runners_send_the_same_orders(script: Script, server: Tempora
     assert first.orders == second.orders
     for played in (first, second):
         ends_well(played)
+
+
+async def test_a_runner_that_counts_what_it_sent_is_found(
+    server: TemporalServer, tmp_path: Path
+) -> None:
+    script = Script(second=(Fault.THIN,))
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    first = await simple(script, tmp_path / "one", Hopeful)
+    second = await durable(script, tmp_path / "other", await connected(server.address))
+    assert first.orders != second.orders
+    ends_well(second)
 
 
 def ends_well(played: Played) -> None:
