@@ -181,8 +181,9 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
         leg = state.leg(moved.leg)
         base, cash = EXACT.add(leg.base, moved.base), EXACT.add(leg.cash, moved.quote)
         elsewhere = EXACT.add(leg.elsewhere, moved.elsewhere)
-        leg = replace(leg, base=base, cash=cash, elsewhere=elsewhere, position=None)
-        state = state.with_leg(leg)
+        slipped = _sum_if_known(leg.slippage, moved.slippage)
+        leg = replace(leg, base=base, cash=cash, elsewhere=elsewhere, slippage=slipped)
+        state = state.with_leg(replace(leg, position=None))
     done = max(state.generation, event.generation)
     state = replace(state, in_flight=None, ended_at=event.at, generation=done)
     state = _at(state, event.at)
@@ -194,6 +195,10 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
         alerts = (Alert(AlertLevel.WARNING, f"the trade that {flight.why}: {event.gave_up}"),)
     decided = _leaves_alone(state, flight) or _decide(state)
     return ArbStep(decided.state, (*alerts, *decided.actions))
+
+
+def _sum_if_known(known: Decimal | None, more: Decimal | None) -> Decimal | None:
+    return None if known is None or more is None else EXACT.add(known, more)
 
 
 def _leaves_alone(state: ArbState, flight: InFlight) -> ArbStep | None:
@@ -229,7 +234,7 @@ def _compared(state: ArbState, event: BooksTold) -> ArbStep:
         f"{instrument.symbol} on {state.spec.legs[event.leg - 1].account}: the books say "
         f"{held} {instrument.base}, {leg.base} was believed"
     )
-    state = state.with_leg(replace(leg, base=held, cash=event.cash))
+    state = state.with_leg(replace(leg, base=held, cash=event.cash, slippage=None))
     if state.open and state.direction is None:
         long = state.legs[0].base > 0 or state.legs[1].base < 0
         state = replace(state, direction=Direction.POSITIVE if long else Direction.NEGATIVE)

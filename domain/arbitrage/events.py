@@ -54,6 +54,8 @@ class Moved:
     quote: Decimal
     #: The part of `base` that somebody else has traded: no order of ours has filled for it.
     elsewhere: Decimal = ZERO
+    #: What it cost more than at the prices it was decided at, in quote; None: not known.
+    slippage: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class Leg:
     placed_at: datetime | None = None
     closed: tuple[WorkingOrder, ...] = ()
     quote: Quote | None = None
+    #: The price between bid and ask, in quote, when the trade was decided; None: not known.
+    decided: Decimal | None = None
     #: Why the venue takes no order now; it is asked again when time has passed.
     obstacle: str = ""
     #: It came to nothing: the next order waits for another price, or for time.
@@ -78,6 +80,19 @@ class Leg:
             return None
         price = EXACT.divide(Decimal(self.value), Decimal(self.traded))
         return EXACT.multiply(price, self.instrument.tick_size)
+
+    @property
+    def slippage(self) -> Decimal | None:
+        """What was traded cost more than at the price it was decided at, in quote, before fees.
+
+        Signed: negative if it was cheaper. It is the implementation shortfall of Perold (1988),
+        of what was executed. None while that price is not known.
+        """
+        if self.decided is None:
+            return None if self.traded else ZERO
+        base = EXACT.multiply(Decimal(self.traded), self.instrument.lot_size)
+        paid = self.instrument.notional_of(self.value)
+        return EXACT.subtract(paid, EXACT.multiply(base, self.decided))
 
     def lots_for(self, base: Decimal) -> int:
         """Return the signed lots that come nearest to *base*, and that this leg can trade.

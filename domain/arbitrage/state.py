@@ -59,6 +59,9 @@ class LegState:
     elsewhere: Decimal = ZERO
     #: Signed quote that trades brought (a sale) or cost, before fees.
     cash: Decimal = ZERO
+    #: What its trades cost more than at the prices they were decided at, in quote, before fees; a
+    #: part of `cash`. None: not known of one of them.
+    slippage: Decimal | None = ZERO
     #: What settlements brought, in quote.
     funding_paid: Decimal = ZERO
     funding: LegFunding | None = None

@@ -167,6 +167,7 @@ def _leg(state: ArbState, number: int, wish: Wish) -> Leg:
         borrows=instrument.kind is MarketKind.SPOT and state.spec.both_ways,
         closing=closing,
         quote=leg.quote,
+        decided=middle(state, number),
         silent=is_stale(state, leg),
         halted=leg.halted,
     )
@@ -222,4 +223,4 @@ def _moved(leg: Leg) -> Moved:
     quote = EXACT.minus(leg.instrument.notional_of(leg.value))
     lots = leg.target - leg.traded if leg.gone else 0
     elsewhere = EXACT.multiply(Decimal(lots), leg.instrument.lot_size)
-    return Moved(leg.number, leg.base, quote, elsewhere)
+    return Moved(leg.number, leg.base, quote, elsewhere, leg.slippage)

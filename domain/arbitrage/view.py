@@ -20,6 +20,8 @@ class LegStatus:
     rate: Decimal | None
     interval_hours: Decimal | None
     settles_at: datetime | None
+    #: What its trades cost more than at the prices they were decided at; None: not known.
+    slippage: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +73,5 @@ def _leg(state: ArbState, number: int) -> LegStatus:
         told.rate if told else None,
         hours,
         told.settles_at if told else None,
+        leg.slippage,
     )

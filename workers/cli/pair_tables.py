@@ -87,7 +87,7 @@ def status_table(
         rows.append(("in flight", in_flight(status, trade)))
     if status.halted:
         rows.append(("halted", status.halted))
-    numbers = ("base", "rate", "funding")
+    numbers = ("base", "rate", "funding", "slippage")
     legs = plain_table("account", "symbol", "settles (UTC)", *numbers, right=numbers)
     for leg in status.legs:
         legs.add_row(*_leg_row(leg))
@@ -102,6 +102,7 @@ def _leg_row(leg: LegStatus) -> tuple[str, ...]:
         number(leg.base, sign=True),
         _rate(leg.rate, leg.interval_hours),
         money(leg.funding, sign=True),
+        money(leg.slippage, sign=True) if leg.slippage is not None else "–",
     )
 
 

@@ -478,6 +478,24 @@ def test_a_follower_with_higher_fees_is_no_reason_to_give_back() -> None:
     assert unwinding_is_cheaper(replace(trade, follow=fallen))
 
 
+@pytest.mark.parametrize(
+    "traded, ticks, decided, slipped",
+    [
+        (100, 10_001_000, "100000", "1.00000"),  # bought 0.1 at 100,010: 0.1 x 10 too dear
+        (-100, 9_999_000, "100000", "1.00000"),  # sold 0.1 at 99,990: 0.1 x 10 too cheap
+        (100, 9_999_900, "100000", "-0.10000"),  # a passive order, bought a dollar below
+        (0, 0, None, "0"),
+    ],
+)
+def test_slippage_is_what_it_cost_more_than_when_it_was_decided(
+    traded: int, ticks: int, decided: str | None, slipped: str
+) -> None:
+    at = None if decided is None else Decimal(decided)
+    leg = Leg(1, "spot", TAGS[0], SPOT, traded, traded=traded, value=traded * ticks, decided=at)
+    assert leg.slippage == Decimal(slipped)
+    assert replace(leg, traded=1, decided=None).slippage is None
+
+
 def test_a_late_fill_opens_the_trade_again() -> None:
     play = Play(enter(spec=HedgeSpec(passive_for=60), lead_for=timedelta(seconds=5)))
     play.quotes()
