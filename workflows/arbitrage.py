@@ -27,7 +27,6 @@ from domain.arbitrage.events import (
 )
 from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.state import ArbState, Phase, bind
-from domain.arbitrage.trades import leg_tag
 from domain.arbitrage.view import PairStatus, status
 from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
@@ -39,10 +38,10 @@ from workflows.pair_loop import ended, take
 from workflows.pair_messages import (
     ArbInput,
     ExitPair,
-    Legs,
     PairResult,
     PairTradeInput,
     ReconfigurePair,
+    legs_of,
 )
 
 #: As many events as a history has before the pair goes on in a new workflow.
@@ -61,7 +60,7 @@ class ArbitrageRun:
         info = workflow.info()
         self._identity = f"{info.workflow_id}/{info.first_execution_run_id}"
         self._state = start.state
-        self._legs = start.legs or _legs(info.workflow_id, self._identity, start.spec)
+        self._legs = start.legs or legs_of(info.workflow_id, self._identity, start.spec)
         self._inbox: deque[ArbEvent] = deque(start.inbox)
         self._taken = len(self._inbox)
         self._handled = 0
@@ -298,14 +297,6 @@ class ArbitrageRun:
             workflow.upsert_search_attributes(
                 [names.PHASE.value_set(told[0]), names.RISK.value_set(told[1])]
             )
-
-
-def _legs(run_id: str, identity: str, spec: ArbSpec) -> Legs:
-    first, second = (
-        LegKey(run_id, number, leg.account, leg.symbol, leg_tag(identity, number))
-        for number, leg in enumerate(spec.legs, start=1)
-    )
-    return first, second
 
 
 def _refusal(error: InvalidValueError) -> ApplicationError:
