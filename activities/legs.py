@@ -147,10 +147,6 @@ class LegDesk:
         books = await self._books.finish(leg.run_id, leg.symbol)
         return await self._of(leg, books)
 
-    async def abandon(self, leg: LegKey) -> None:
-        """Close the books of a leg whose pair did not begin."""
-        await self.close(leg)
-
     async def _of(self, leg: LegKey, books: Books | None) -> LegBooks | None:
         if await self._ledger.run(leg.run_id) is None:
             return None
