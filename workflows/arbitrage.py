@@ -32,6 +32,7 @@ from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from domain.money import fixed
 from workflows import names, pair_calls
+from workflows.length import is_long
 from workflows.messages import Command
 from workflows.pair_gauges import show_pair
 from workflows.pair_loop import ended, take
@@ -127,7 +128,7 @@ class ArbitrageRun:
             self._show()
             if ended(self._pair):
                 break
-            if self._is_long() and workflow.all_handlers_finished():
+            if is_long(self.roll_at) and workflow.all_handlers_finished():
                 return True
             await self._wait()
         return False
@@ -153,11 +154,6 @@ class ArbitrageRun:
         tag = flight.tag if flight else ""
         looks = [pair_calls.look_at_leg(LegLookInput(leg, trade, tag)) for leg in self._legs]
         return [event for told in await asyncio.gather(*looks) for event in told]
-
-    def _is_long(self) -> bool:
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        return long or info.is_continue_as_new_suggested()
 
     def _put(self, event: ArbEvent) -> int:
         """Put an event into the inbox, and return how many were put there by now."""

@@ -20,6 +20,7 @@ from domain.arbitrage.pair_events import AbortAsked, OrderAction, PairEvent
 from domain.arbitrage.trades import outcome_of
 from domain.grid.events import Alert, TimePassed
 from workflows import names, pair_calls
+from workflows.length import is_long
 from workflows.pair_gauges import show_trade
 from workflows.pair_loop import trade_pair
 from workflows.pair_messages import PairTradeInput, PairTradeStatus
@@ -111,9 +112,7 @@ class PairTradeRun:
         """Wait; a long history ends here, where the state is enough to go on."""
         self._trade = trade
         await workflow.sleep(pause, summary="look again")
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        if long or info.is_continue_as_new_suggested():
+        if is_long(self.roll_at):
             # The next workflow has to hear that it has rested: what is in doubt is looked up then.
             self._inbox.append(TimePassed(workflow.now()))
             raise _Rolled

@@ -43,6 +43,7 @@ from domain.arbitrage.rebalance import Change, Kind
 from domain.arbitrage.state import Phase
 from domain.grid.events import Alert, AlertLevel
 from workflows import names, portfolio_calls
+from workflows.length import is_long
 from workflows.messages import Command
 from workflows.pair_messages import ArbInput
 from workflows.portfolio_messages import (
@@ -109,7 +110,7 @@ class PortfolioRun:
             elif self._is_due():
                 await self._turn()
             self._show()
-            if self._is_long() and workflow.all_handlers_finished():
+            if is_long(self.roll_at) and workflow.all_handlers_finished():
                 return True
             await self._wait()
 
@@ -128,11 +129,6 @@ class PortfolioRun:
     def _is_due(self) -> bool:
         due = self._state.due_at
         return due is None or due <= workflow.now()
-
-    def _is_long(self) -> bool:
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        return long or info.is_continue_as_new_suggested()
 
     # --- the pairs ---------------------------------------------------------------------------
 
