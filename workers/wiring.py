@@ -210,6 +210,7 @@ def workflow_runner() -> SandboxedWorkflowRunner:
         "domain",
         "activities",
         "workflows.calls",
+        "workflows.canceling",
         "workflows.length",
         "workflows.messages",
         "workflows.names",

@@ -32,6 +32,7 @@ from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from domain.money import fixed
 from workflows import names, pair_calls
+from workflows.canceling import uncanceled
 from workflows.length import is_long
 from workflows.messages import Command
 from workflows.pair_gauges import show_pair
@@ -77,7 +78,7 @@ class ArbitrageRun:
         if self._state is None:
             self._state = await self._begin(start.spec, start.accepted)
         self._show()
-        if await self._uncanceled(asyncio.create_task(self._loop())):
+        if await uncanceled(asyncio.create_task(self._loop()), self._close_first):
             carried = ArbInput(start.spec, self._pair, self._legs, tuple(self._inbox))
             workflow.continue_as_new(carried)
         self._handled = self._taken  # who asked for something of a pair that is over is told so
@@ -85,13 +86,8 @@ class ArbitrageRun:
         books = [await pair_calls.close_leg(leg) for leg in self._legs]
         return PairResult((books[0], books[1]), self._pair.trades)
 
-    async def _uncanceled(self, work: "asyncio.Task[bool]") -> bool:
-        """Return what comes of *work*; a cancel only makes the pair close first."""
-        while True:
-            try:
-                return await asyncio.shield(work)
-            except asyncio.CancelledError:
-                self._put(ExitAsked(workflow.now(), "the workflow was canceled", ends=True))
+    def _close_first(self) -> None:
+        self._put(ExitAsked(workflow.now(), "the workflow was canceled", ends=True))
 
     async def _begin(self, spec: ArbSpec, accepted: Accepted) -> ArbState:
         """Look at both legs, and open the books of both, or of none: a name is used up by that."""

@@ -20,6 +20,7 @@ from domain.arbitrage.pair_events import AbortAsked, OrderAction, PairEvent
 from domain.arbitrage.trades import outcome_of
 from domain.grid.events import Alert, TimePassed
 from workflows import names, pair_calls
+from workflows.canceling import uncanceled
 from workflows.length import is_long
 from workflows.pair_gauges import show_trade
 from workflows.pair_loop import trade_pair
@@ -51,16 +52,12 @@ class PairTradeRun:
         """Run until nothing is naked. Nothing makes it fail: it tries again."""
         self._tag()
         work = asyncio.create_task(trade_pair(self, start.trade, begins=not start.begun))
-        while True:
-            try:
-                self._trade = await asyncio.shield(work)
-                break
-            except asyncio.CancelledError:
-                self.abort("its workflow was canceled")
-            except _Rolled:
-                workflow.continue_as_new(
-                    PairTradeInput(self._legs, self._trade, self._why, True, tuple(self._inbox))  # noqa: FBT003
-                )
+        try:
+            self._trade = await uncanceled(work, lambda: self.abort("its workflow was canceled"))
+        except _Rolled:
+            workflow.continue_as_new(
+                PairTradeInput(self._legs, self._trade, self._why, True, tuple(self._inbox))  # noqa: FBT003
+            )
         outcome = outcome_of(self._trade)
         await asyncio.shield(self._tell_pair(outcome))
         return outcome

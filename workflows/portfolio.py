@@ -43,6 +43,7 @@ from domain.arbitrage.rebalance import Change, Kind
 from domain.arbitrage.state import Phase
 from domain.grid.events import Alert, AlertLevel
 from workflows import names, portfolio_calls
+from workflows.canceling import uncanceled
 from workflows.length import is_long
 from workflows.messages import Command
 from workflows.pair_messages import ArbInput
@@ -83,18 +84,11 @@ class PortfolioRun:
         if start.state is None:
             await self._say("start", start.by, start.why)
         self._show()
-        if await self._uncanceled(asyncio.create_task(self._loop())):
+        loop = asyncio.create_task(self._loop())
+        if await uncanceled(loop, lambda: self._go(Phase.STOPPING)):
             workflow.continue_as_new(PortfolioInput(self._spec, self._state))
         await workflow.wait_condition(workflow.all_handlers_finished)
         return PortfolioResult(self._state.turns, self._state.begun)
-
-    async def _uncanceled(self, work: "asyncio.Task[bool]") -> bool:
-        """Return what comes of *work*; a cancel only makes all pairs be closed first."""
-        while True:
-            try:
-                return await asyncio.shield(work)
-            except asyncio.CancelledError:
-                self._go(Phase.STOPPING)
 
     async def _loop(self) -> bool:
         """Look and scan until the portfolio is over (False) or should go on elsewhere (True)."""
