@@ -45,10 +45,10 @@ from workflows.pair_messages import (
     ReconfigurePair,
     legs_of,
 )
+from workflows.timing import TASK_TIMEOUT
 
 #: As many events as a history has before the pair goes on in a new workflow.
 ROLL_AT: Final = 500
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 
 
 @workflow.defn(name=names.ARBITRAGE_RUN)
@@ -172,7 +172,7 @@ class ArbitrageRun:
                 PairTradeInput(self._legs, trade, action.why),
                 id=names.trade_workflow_id(self._legs[0].pair, trade.tag),
                 task_queue=names.account_queue(trade.lead.account),
-                task_timeout=_TASK_TIMEOUT,
+                task_timeout=TASK_TIMEOUT,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=action.why[:200],

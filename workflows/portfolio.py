@@ -54,13 +54,13 @@ from workflows.portfolio_messages import (
     details,
     status_of,
 )
+from workflows.timing import TASK_TIMEOUT
 
 #: As many events as a history has before the portfolio goes on in a new workflow.
 ROLL_AT: Final = 1000
 #: While a pair is being closed it is looked at so often.
 _CLOSING: Final = timedelta(seconds=3)
 _SOONEST: Final = timedelta(milliseconds=50)
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 
 
 @workflow.defn(name=names.PORTFOLIO_RUN)
@@ -256,7 +256,7 @@ class PortfolioRun:
                 ArbInput(spec_of(self._spec, held)),
                 id=held.run_id,
                 task_queue=names.account_queue(held.legs[0].account),
-                task_timeout=_TASK_TIMEOUT,
+                task_timeout=TASK_TIMEOUT,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=f"{held.pair} of {self._name}"[:200],

@@ -25,10 +25,10 @@ from workers.settings import Settings
 from workflows import names
 from workflows.messages import Command
 from workflows.portfolio_messages import PortfolioInput, PortfolioStatus
+from workflows.timing import TASK_TIMEOUT
 
 _QUERY: Final = timedelta(seconds=4)
 _UPDATE: Final = timedelta(seconds=15)
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 
 
 class Portfolios:
@@ -53,7 +53,7 @@ class Portfolios:
                     PortfolioInput(spec, by=operator(), why=why),
                     id=name,
                     task_queue=names.SERVICES_QUEUE,
-                    task_timeout=_TASK_TIMEOUT,
+                    task_timeout=TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     static_summary=f"Portfolio of {', '.join(spec.accounts)}"[:200],

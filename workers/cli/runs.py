@@ -40,12 +40,11 @@ from workers.cli.failures import (
 from workers.settings import Settings
 from workflows import names
 from workflows.messages import GridRunInput
+from workflows.timing import TASK_TIMEOUT
 
 #: A worker answers in milliseconds, also after a replay; more means that there is none.
 QUERY: Final = timedelta(seconds=4)
 _UPDATE: Final = timedelta(seconds=15)
-#: Local activities of a worker that died are done again after this long (temporal.md, item 5).
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 #: How a run that has no state yet answers a query; its error's type does not come through.
 _NOT_READY: Final = "still being prepared"
 #: The commands for each kind of run.
@@ -96,7 +95,7 @@ class DurableRuns(Generic[S]):
                     message,
                     id=name,
                     task_queue=names.account_queue(account),
-                    task_timeout=_TASK_TIMEOUT,
+                    task_timeout=TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     static_summary=summary,
