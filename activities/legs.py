@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from activities.account import AccountDesk
+from activities.account import AccountDesk, untold
 from activities.clock import utc_now
 from activities.leg_facts import LegFacts
 from activities.messages import Books
@@ -206,14 +206,12 @@ class LegDesk:
         return events
 
     async def _is_complete(self, leg: LegKey) -> bool:
-        """Return whether the fills of all orders are recorded; a venue's list of them may lag."""
-        untold = 0
-        for order in await self._ledger.orders_of_run(leg.run_id):
-            if not order.settled:
-                return False
-            untold += order.filled.lots
+        """Return whether all orders are over and all their fills recorded."""
+        orders = await self._ledger.orders_of_run(leg.run_id)
+        if not all(order.settled for order in orders):
+            return False
         fills = await self._ledger.fills_of_run(leg.run_id)
-        return untold == sum(fill.quantity.lots for fill in fills)
+        return not any(untold(orders, fills).values())
 
     async def _health(self, leg: LegKey, at: datetime) -> Sequence[ArbEvent]:
         events: list[ArbEvent] = [
