@@ -46,6 +46,7 @@ from domain.arbitrage.trades import outcome_of
 from domain.errors import InvalidValueError, TradingError
 from domain.grid.events import Alert, TimePassed
 from workers.patience import patiently
+from workers.tasks import end
 from workflows.pair_loop import ended, take, trade_pair
 from workflows.pair_messages import Legs, PairResult, legs_of
 
@@ -183,10 +184,7 @@ class SimplePair:
             for task in done:
                 task.result()
         finally:
-            tasks = [loop, *beside, *([self._trading] if self._trading else [])]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(loop, *beside, self._trading)
             self._store.flush()
         return await self._closed() if ended(self.state) else None
 
