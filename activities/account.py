@@ -92,10 +92,7 @@ class AccountDesk:
         if known is not None and known.tag == tag:
             return Prepared(known.instrument, price, known.venue)
         if known is not None:
-            raise InvalidValueError(
-                f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
-                "choose another name"
-            )
+            raise used_before(run_id, known)
         check_switch(spec, self._venue)
         config = bind(spec, instrument)
         check_profit(config, price)
@@ -353,6 +350,14 @@ class AccountDesk:
         if noticed and run.kind != PAIR_LEG:  # what one leg loses the other one earns
             await self._notices.books(run, account, mark)
         return books
+
+
+def used_before(name: str, run: Run) -> InvalidValueError:
+    """Return the error of a name that an earlier *run* has used up."""
+    return InvalidValueError(
+        f"the name {name!r} was used by a run that began {run.opened_at:%F %T} UTC; "
+        "choose another name"
+    )
 
 
 def untold(orders: Iterable[StoredOrder], fills: Iterable[Fill]) -> Counter[str]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from activities.account import AccountDesk, untold
+from activities.account import AccountDesk, untold, used_before
 from activities.clock import utc_now
 from activities.leg_facts import LegFacts
 from activities.messages import Books
@@ -96,10 +96,7 @@ class LegDesk:
         if known is not None and known.tag == leg.tag and known.closed_at is None:
             return LegOpened(known.instrument, known.venue)
         if known is not None:
-            raise InvalidValueError(
-                f"the name {leg.pair!r} was used by a run that began {known.opened_at:%F %T} UTC; "
-                "choose another name"
-            )
+            raise used_before(leg.pair, known)
         instrument = await self._venue.instrument(leg.symbol)
         self._facts.require_word_of(instrument)
         accounts = [each.account for each in asked.spec.legs]
