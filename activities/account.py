@@ -5,7 +5,7 @@ money adds up.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -22,7 +22,7 @@ from activities.preflight import Planned, Preflight, Report, planned_grid
 from activities.reconciling import RECONCILER, Reconciler
 from activities.risk import RiskDesk
 from activities.store.ledger import Ledger
-from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus
+from activities.store.records import AuditEntry, EquityRecord, Run, RunStatus, StoredOrder
 from activities.store.records import Watch as StoredWatch
 from activities.strangers import Strangers
 from domain.accounting import VenueView, residual
@@ -34,6 +34,7 @@ from domain.grid.spec import GridSpec
 from domain.grid.watch import Watch
 from domain.money import EXACT, Instrument, Price
 from domain.order_ids import decode
+from domain.orders import Fill
 from domain.ports import Venue
 from domain.risk.limits import reserve
 from domain.risk.preflight import overridden, refuse_unknown_names
@@ -91,10 +92,7 @@ class AccountDesk:
         if known is not None and known.tag == tag:
             return Prepared(known.instrument, price, known.venue)
         if known is not None:
-            raise InvalidValueError(
-                f"the name {run_id!r} was used by a run that began {known.opened_at:%F %T} UTC; "
-                "choose another name"
-            )
+            raise used_before(run_id, known)
         check_switch(spec, self._venue)
         config = bind(spec, instrument)
         check_profit(config, price)
@@ -209,13 +207,10 @@ class AccountDesk:
         """
         look = await self._looks.at(symbol)
         account = await self._ledger.account_of_run(run_id)
-        untold = Counter[str]()
-        for order in await self._ledger.orders_of_run(run_id):
-            untold[order.client_id] += order.side.sign * order.filled.lots
-        for fill in await self._ledger.fills_of_run(run_id):
-            untold[fill.client_id] -= fill.side.sign * fill.quantity.lots
+        orders = await self._ledger.orders_of_run(run_id)
+        missing = untold(orders, await self._ledger.fills_of_run(run_id))
         lots = EXACT.divide(account.base, account.instrument.lot_size)
-        return int(lots) + untold.total(), look.mark  # less than a lot cannot be sold
+        return int(lots) + missing.total(), look.mark  # less than a lot cannot be sold
 
     async def resync(self, run_id: str, symbol: str, tag: str) -> Resynced:
         """Ask the venue for everything since the watermark and put it into the ledger.
@@ -355,6 +350,24 @@ class AccountDesk:
         if noticed and run.kind != PAIR_LEG:  # what one leg loses the other one earns
             await self._notices.books(run, account, mark)
         return books
+
+
+def used_before(name: str, run: Run) -> InvalidValueError:
+    """Return the error of a name that an earlier *run* has used up."""
+    return InvalidValueError(
+        f"the name {name!r} was used by a run that began {run.opened_at:%F %T} UTC; "
+        "choose another name"
+    )
+
+
+def untold(orders: Iterable[StoredOrder], fills: Iterable[Fill]) -> Counter[str]:
+    """Return, by order, the signed lots that no fill tells of: a venue's list of fills may lag."""
+    lots = Counter[str]()
+    for order in orders:
+        lots[order.client_id] += order.side.sign * order.filled.lots
+    for fill in fills:
+        lots[fill.client_id] -= fill.side.sign * fill.quantity.lots
+    return lots
 
 
 def _carries(client_id: str, tag: str) -> bool:

@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.describing import described
 from activities.executing import as_failures, beating
 from activities.leaving import LeavingDesk
 from activities.messages import Books, LeavingBegun, LeavingInput
@@ -55,10 +56,5 @@ class ExitActivities:
 
 async def is_over(client: Client, way: WayOut) -> bool:
     """Return whether the workflow of a run has ended: no order of it can come any more."""
-    try:
-        told = await client.get_workflow_handle(way.run_id).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return True
-    return told.status is not WorkflowExecutionStatus.RUNNING
+    told = await described(client, way.run_id)
+    return told is None or told.status is not WorkflowExecutionStatus.RUNNING

@@ -5,9 +5,9 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clock import utc_now
+from activities.describing import described
 from activities.executing import as_failures, beating
 from activities.legs import LegDesk
 from activities.pair_messages import (
@@ -58,12 +58,9 @@ class LegActivities:
 
         It tells before it ends, so nobody who finds it ended has not been told.
         """
-        try:
-            told = await self._client.get_workflow_handle(trade).describe()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return False  # it is about to be started
+        told = await described(self._client, trade)
+        if told is None:  # it is about to be started
+            return False
         alive = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
         return told.status not in alive
 

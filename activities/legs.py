@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from activities.account import AccountDesk
+from activities.account import AccountDesk, untold, used_before
 from activities.clock import utc_now
 from activities.leg_facts import LegFacts
 from activities.messages import Books
@@ -96,10 +96,7 @@ class LegDesk:
         if known is not None and known.tag == leg.tag and known.closed_at is None:
             return LegOpened(known.instrument, known.venue)
         if known is not None:
-            raise InvalidValueError(
-                f"the name {leg.pair!r} was used by a run that began {known.opened_at:%F %T} UTC; "
-                "choose another name"
-            )
+            raise used_before(leg.pair, known)
         instrument = await self._venue.instrument(leg.symbol)
         self._facts.require_word_of(instrument)
         accounts = [each.account for each in asked.spec.legs]
@@ -146,10 +143,6 @@ class LegDesk:
         """
         books = await self._books.finish(leg.run_id, leg.symbol)
         return await self._of(leg, books)
-
-    async def abandon(self, leg: LegKey) -> None:
-        """Close the books of a leg whose pair did not begin."""
-        await self.close(leg)
 
     async def _of(self, leg: LegKey, books: Books | None) -> LegBooks | None:
         if await self._ledger.run(leg.run_id) is None:
@@ -210,14 +203,12 @@ class LegDesk:
         return events
 
     async def _is_complete(self, leg: LegKey) -> bool:
-        """Return whether the fills of all orders are recorded; a venue's list of them may lag."""
-        untold = 0
-        for order in await self._ledger.orders_of_run(leg.run_id):
-            if not order.settled:
-                return False
-            untold += order.filled.lots
+        """Return whether all orders are over and all their fills recorded."""
+        orders = await self._ledger.orders_of_run(leg.run_id)
+        if not all(order.settled for order in orders):
+            return False
         fills = await self._ledger.fills_of_run(leg.run_id)
-        return untold == sum(fill.quantity.lots for fill in fills)
+        return not any(untold(orders, fills).values())
 
     async def _health(self, leg: LegKey, at: datetime) -> Sequence[ArbEvent]:
         events: list[ArbEvent] = [

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.account import AccountDesk
 from activities.clock import utc_now
+from activities.describing import described
 from activities.executing import as_failures, beating
 from activities.exit_runs import ExitActivities, is_over
 from activities.exits import Exits
@@ -104,14 +105,9 @@ class RunActivities:
         for run in await self._ledger.runs(self._account, OPEN):
             if run.kind != "grid" or run.run_id == run_id:
                 continue
-            try:
-                told = await self._client.get_workflow_handle(run.run_id).describe()
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-            else:
-                if told.status is WorkflowExecutionStatus.RUNNING:
-                    continue
+            told = await described(self._client, run.run_id)
+            if told is not None and told.status is WorkflowExecutionStatus.RUNNING:
+                continue
             way = (await self._exits.of([run.run_id])).get(run.run_id)
             if way is not None and not way.ended:  # that one closes them
                 continue

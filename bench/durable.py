@@ -29,9 +29,10 @@ from bench.server import temporal_server
 from domain.grid.view import GridStatus
 from domain.order_ids import OrderKey, Purpose, encode
 from workers.durable import account_worker
-from workers.wiring import TASK_TIMEOUT, Desks, desks, workflow_runner
+from workers.wiring import Desks, desks, workflow_runner
 from workflows.messages import GridRunInput
 from workflows.names import GRID_RUN, account_queue
+from workflows.timing import TASK_TIMEOUT
 
 _WITHIN: Final = 10.0
 _GAPS: Final = (0.02, 0.1)

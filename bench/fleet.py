@@ -26,9 +26,10 @@ from bench.rig import Arrivals, Clock, TimedLedger, TimedVenue
 from bench.server import Server, resident, temporal_server
 from domain.order_ids import OrderKey, decode
 from workers.durable import account_worker
-from workers.wiring import TASK_TIMEOUT, desks
+from workers.wiring import desks
 from workflows.messages import GridRunInput
 from workflows.names import GRID_RUN, account_queue
+from workflows.timing import TASK_TIMEOUT
 
 #: So many runs are started at once: more only wait for each other.
 _ABREAST: Final = 8

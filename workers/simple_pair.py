@@ -42,12 +42,13 @@ from domain.arbitrage.pair import PairTrade
 from domain.arbitrage.pair_events import AbortAsked, OrderAction, PairEvent
 from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.state import ArbState, bind
-from domain.arbitrage.trades import leg_tag, outcome_of
+from domain.arbitrage.trades import outcome_of
 from domain.errors import InvalidValueError, TradingError
 from domain.grid.events import Alert, TimePassed
 from workers.patience import patiently
+from workers.tasks import end
 from workflows.pair_loop import ended, take, trade_pair
-from workflows.pair_messages import Legs, PairResult
+from workflows.pair_messages import Legs, PairResult, legs_of
 
 #: The layout of the stored state; another one is refused, not misread.
 STATE_SCHEMA: Final = 1
@@ -183,10 +184,7 @@ class SimplePair:
             for task in done:
                 task.result()
         finally:
-            tasks = [loop, *beside, *([self._trading] if self._trading else [])]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(loop, *beside, self._trading)
             self._store.flush()
         return await self._closed() if ended(self.state) else None
 
@@ -328,13 +326,9 @@ async def _planned(
 ) -> PairCheckpoint:
     """Look at both legs before anything is begun: a name is used up by the books."""
     identity = f"{run_id}/{uuid4()}"
-    first, second = (
-        LegKey(run_id, number, leg.account, leg.symbol, leg_tag(identity, number))
-        for number, leg in enumerate(spec.legs, start=1)
-    )
+    legs = legs_of(run_id, identity, spec)
     one, other = [
-        await desks[leg.account].open(OpenLegInput(leg, spec, accepted, dry=True))
-        for leg in (first, second)
+        await desks[leg.account].open(OpenLegInput(leg, spec, accepted, dry=True)) for leg in legs
     ]
     config = bind(spec, one.instrument, other.instrument)
-    return PairCheckpoint(begin(config, identity, clock()), (first, second))
+    return PairCheckpoint(begin(config, identity, clock()), legs)

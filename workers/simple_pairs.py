@@ -59,8 +59,7 @@ async def main_loop(
     Raises AlreadyRunningError if another process runs it; the rest is as of `run_pair`.
     """
     accounts = {leg.account for leg in spec.legs}
-    for account in accounts:  # each leg is given all names: none may be of one account
-        refuse_unknown_names(accepted.names, [account])
+    refuse_unknown_names(accepted.names, accounts)
     with CheckpointStore.open(checkpoint_file(settings), name) as store:
         async with (
             Ledger.open(settings.ledger_url) as ledger,

@@ -56,6 +56,7 @@ from workers.handover import Handover
 from workers.patience import patiently
 from workers.rebuild import rebuilt
 from workers.simple_preflight import SimplePreflight
+from workers.tasks import end
 from workers.wiring import Desks
 from workflows.messages import GridResult
 
@@ -195,7 +196,7 @@ class SimpleRun:
                 task.result()
         finally:
             beside = (self._resync, self._look_again, self._handover.task, self._held)
-            await _ended(*tasks, *beside)
+            await end(*tasks, *beside)
         if not self._is_done:
             return None
         await feed.stand_down()
@@ -331,7 +332,7 @@ class SimpleRun:
         leaving = await self._handover.resume()
         told = asyncio.create_task(self._told_to_leave())
         await asyncio.wait({leaving, told}, return_when=asyncio.FIRST_COMPLETED)
-        await _ended(told)
+        await end(told)
         self._handover.result()
 
     async def _told_to_leave(self) -> None:
@@ -441,11 +442,3 @@ def _read(run_id: str, payload: bytes) -> GridState:
             f"({error.error_count()} fields were not as expected). No order was sent. Use the "
             "version that wrote it, or start afresh with --discard-checkpoint"
         ) from error
-
-
-async def _ended(*tasks: "asyncio.Task[Any] | None") -> None:
-    """Cancel *tasks* and wait for their end; what they raised was told, or comes of this."""
-    running = [task for task in tasks if task is not None]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)

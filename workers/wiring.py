@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -41,9 +39,7 @@ from workflows.names import (
     exit_workflow_id,
     feed_workflow_id,
 )
-
-#: A workflow task that a dead worker holds is given to another one after this long.
-TASK_TIMEOUT: Final = timedelta(seconds=3)
+from workflows.timing import TASK_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +206,7 @@ def workflow_runner() -> SandboxedWorkflowRunner:
         "domain",
         "activities",
         "workflows.calls",
+        "workflows.canceling",
         "workflows.length",
         "workflows.messages",
         "workflows.names",
@@ -217,5 +214,6 @@ def workflow_runner() -> SandboxedWorkflowRunner:
         "workflows.pair_messages",
         "workflows.portfolio_calls",
         "workflows.portfolio_messages",
+        "workflows.timing",
     )
     return SandboxedWorkflowRunner(restrictions=restrictions)

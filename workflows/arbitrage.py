@@ -27,27 +27,28 @@ from domain.arbitrage.events import (
 )
 from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.state import ArbState, Phase, bind
-from domain.arbitrage.trades import leg_tag
 from domain.arbitrage.view import PairStatus, status
 from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from domain.money import fixed
 from workflows import names, pair_calls
+from workflows.canceling import uncanceled
+from workflows.length import is_long
 from workflows.messages import Command
 from workflows.pair_gauges import show_pair
 from workflows.pair_loop import ended, take
 from workflows.pair_messages import (
     ArbInput,
     ExitPair,
-    Legs,
     PairResult,
     PairTradeInput,
     ReconfigurePair,
+    legs_of,
 )
+from workflows.timing import TASK_TIMEOUT
 
 #: As many events as a history has before the pair goes on in a new workflow.
 ROLL_AT: Final = 500
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 
 
 @workflow.defn(name=names.ARBITRAGE_RUN)
@@ -61,7 +62,7 @@ class ArbitrageRun:
         info = workflow.info()
         self._identity = f"{info.workflow_id}/{info.first_execution_run_id}"
         self._state = start.state
-        self._legs = start.legs or _legs(info.workflow_id, self._identity, start.spec)
+        self._legs = start.legs or legs_of(info.workflow_id, self._identity, start.spec)
         self._inbox: deque[ArbEvent] = deque(start.inbox)
         self._taken = len(self._inbox)
         self._handled = 0
@@ -77,7 +78,7 @@ class ArbitrageRun:
         if self._state is None:
             self._state = await self._begin(start.spec, start.accepted)
         self._show()
-        if await self._uncanceled(asyncio.create_task(self._loop())):
+        if await uncanceled(asyncio.create_task(self._loop()), self._close_first):
             carried = ArbInput(start.spec, self._pair, self._legs, tuple(self._inbox))
             workflow.continue_as_new(carried)
         self._handled = self._taken  # who asked for something of a pair that is over is told so
@@ -85,13 +86,8 @@ class ArbitrageRun:
         books = [await pair_calls.close_leg(leg) for leg in self._legs]
         return PairResult((books[0], books[1]), self._pair.trades)
 
-    async def _uncanceled(self, work: "asyncio.Task[bool]") -> bool:
-        """Return what comes of *work*; a cancel only makes the pair close first."""
-        while True:
-            try:
-                return await asyncio.shield(work)
-            except asyncio.CancelledError:
-                self._put(ExitAsked(workflow.now(), "the workflow was canceled", ends=True))
+    def _close_first(self) -> None:
+        self._put(ExitAsked(workflow.now(), "the workflow was canceled", ends=True))
 
     async def _begin(self, spec: ArbSpec, accepted: Accepted) -> ArbState:
         """Look at both legs, and open the books of both, or of none: a name is used up by that."""
@@ -128,7 +124,7 @@ class ArbitrageRun:
             self._show()
             if ended(self._pair):
                 break
-            if self._is_long() and workflow.all_handlers_finished():
+            if is_long(self.roll_at) and workflow.all_handlers_finished():
                 return True
             await self._wait()
         return False
@@ -155,11 +151,6 @@ class ArbitrageRun:
         looks = [pair_calls.look_at_leg(LegLookInput(leg, trade, tag)) for leg in self._legs]
         return [event for told in await asyncio.gather(*looks) for event in told]
 
-    def _is_long(self) -> bool:
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        return long or info.is_continue_as_new_suggested()
-
     def _put(self, event: ArbEvent) -> int:
         """Put an event into the inbox, and return how many were put there by now."""
         self._inbox.append(event)
@@ -181,7 +172,7 @@ class ArbitrageRun:
                 PairTradeInput(self._legs, trade, action.why),
                 id=names.trade_workflow_id(self._legs[0].pair, trade.tag),
                 task_queue=names.account_queue(trade.lead.account),
-                task_timeout=_TASK_TIMEOUT,
+                task_timeout=TASK_TIMEOUT,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=action.why[:200],
@@ -298,14 +289,6 @@ class ArbitrageRun:
             workflow.upsert_search_attributes(
                 [names.PHASE.value_set(told[0]), names.RISK.value_set(told[1])]
             )
-
-
-def _legs(run_id: str, identity: str, spec: ArbSpec) -> Legs:
-    first, second = (
-        LegKey(run_id, number, leg.account, leg.symbol, leg_tag(identity, number))
-        for number, leg in enumerate(spec.legs, start=1)
-    )
-    return first, second
 
 
 def _refusal(error: InvalidValueError) -> ApplicationError:

@@ -33,23 +33,18 @@ from domain.grid.events import GridEvent, Resynced
 from domain.risk.leaving import Leaving
 from domain.risk.leaving_events import LeavingAction, LeavingEvent
 from domain.risk.way_out import WayOut
+from workflows.timing import BEAT, CALL, SOON
 
 #: More actions than this are no quick turn: they go to the queue, and signals are seen meanwhile.
 LOCAL_AT_MOST: Final = 8
-_SOON: Final = RetryPolicy(
-    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=5)
-)
 #: Of local activities. One that fails for hours must not fill the history: a task that waits for it
 #: goes on in another one every second or two, but pauses of some seconds are timers.
 _SOON_LOCAL: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=20)
 )
 _PAUSE_BY_TIMER: Final = timedelta(seconds=2)
-_CALL: Final = timedelta(seconds=30)
 #: Somebody waits for what a preflight comes to.
 _CLEAR: Final = timedelta(seconds=12)
-#: A call whose worker was killed is made again by another one after this long.
-_BEAT: Final = timedelta(seconds=2)
 
 
 async def prepare(asked: PrepareInput) -> Prepared:
@@ -58,9 +53,9 @@ async def prepare(asked: PrepareInput) -> Prepared:
         "prepare",
         asked,
         result_type=Prepared,
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         # A canceled run closes the books that this may just be opening.
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=asked.spec.symbol,
@@ -75,8 +70,8 @@ async def clear(asked: ClearInput) -> None:
         asked,
         start_to_close_timeout=_CLEAR,
         schedule_to_close_timeout=_CLEAR,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         summary="preflight",
     )
 
@@ -88,7 +83,7 @@ async def renew(asked: RenewInput) -> None:
         asked,
         start_to_close_timeout=_CLEAR,
         schedule_to_close_timeout=_CLEAR,
-        retry_policy=_SOON,
+        retry_policy=SOON,
         summary="reserve",
     )
 
@@ -101,7 +96,7 @@ async def submit(asked: SubmitInput) -> list[GridEvent]:
                 "submit",
                 asked,
                 result_type=list[GridEvent],
-                start_to_close_timeout=_CALL,
+                start_to_close_timeout=CALL,
                 retry_policy=_SOON_LOCAL,
                 local_retry_threshold=_PAUSE_BY_TIMER,
             )
@@ -111,9 +106,9 @@ async def submit(asked: SubmitInput) -> list[GridEvent]:
             "submit",
             asked,
             result_type=list[GridEvent],
-            start_to_close_timeout=_CALL,
-            heartbeat_timeout=_BEAT,
-            retry_policy=_SOON,
+            start_to_close_timeout=CALL,
+            heartbeat_timeout=BEAT,
+            retry_policy=SOON,
             summary=f"{len(asked.actions)} orders",
         )
     )
@@ -129,9 +124,9 @@ async def resync(run: RunKey) -> Resynced:
         "resync",
         run,
         result_type=Resynced,
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         summary="compare with the venue",
     )
     return resynced
@@ -144,7 +139,7 @@ async def settle(asked: SettleInput) -> list[GridEvent]:
             "settle",
             asked,
             result_type=list[GridEvent],
-            start_to_close_timeout=_CALL,
+            start_to_close_timeout=CALL,
             retry_policy=_SOON_LOCAL,
             local_retry_threshold=_PAUSE_BY_TIMER,
         )
@@ -156,9 +151,9 @@ async def restore(asked: RestoreInput) -> None:
     await workflow.execute_activity(
         "restore",
         asked,
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         summary="the ledger does not know the run",
     )
 
@@ -169,9 +164,9 @@ async def finish(run: RunKey) -> Books | None:
         "finish",
         run,
         result_type=cast("type", Books | None),  # typed as a class, but any annotation decodes
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
     )
     return books
 
@@ -181,7 +176,7 @@ async def note(asked: NoteInput) -> None:
     await workflow.execute_local_activity(
         "note",
         asked,
-        start_to_close_timeout=_CALL,
+        start_to_close_timeout=CALL,
         retry_policy=_SOON_LOCAL,
         local_retry_threshold=_PAUSE_BY_TIMER,
     )
@@ -201,8 +196,8 @@ async def reset(asked: RiskCommand) -> None:
 
 def _of_risk(asked: RiskCommand) -> "workflow.ActivityConfig":
     return {
-        "start_to_close_timeout": _CALL,
-        "retry_policy": _SOON,
+        "start_to_close_timeout": CALL,
+        "retry_policy": SOON,
         "summary": asked.scope,
     }
 
@@ -227,9 +222,9 @@ async def begin_exit(way: WayOut) -> LeavingBegun:
         "begin_exit",
         way,
         result_type=LeavingBegun,
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         summary=f"take over from {way.run_id}",
     )
     return begun
@@ -243,9 +238,9 @@ async def perform_exit(
         "perform_exit",
         LeavingInput(way, state, actions),
         result_type=list[LeavingEvent],
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         summary=", ".join(action.kind for action in actions),
     )
     return events
@@ -257,8 +252,8 @@ async def end_exit(way: WayOut, state: Leaving) -> Books | None:
         "end_exit",
         LeavingInput(way, state),
         result_type=cast("type", Books | None),
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
     )
     return books

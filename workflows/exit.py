@@ -17,6 +17,7 @@ from domain.risk.leaving_events import LeavingAction, LeavingEvent
 from domain.risk.way_out import Debt, debt_of
 from workflows import calls, names
 from workflows.leaving import way_out
+from workflows.length import is_long
 from workflows.messages import ExitInput, ExitResult, ExitStatus
 
 #: As many events as a history has before the way out goes on in a new workflow.
@@ -67,9 +68,7 @@ class EmergencyExit:
 
     async def rest(self, state: Leaving, pause: timedelta) -> datetime:
         """Wait; a long history ends here, where the state alone is enough to go on."""
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        if long or info.is_continue_as_new_suggested():
+        if is_long(self.roll_at):
             workflow.continue_as_new(ExitInput(self._way, state))
         await workflow.sleep(pause, summary="ask anew")
         return workflow.now()

@@ -1,10 +1,12 @@
-"""How long a history has grown, as its workflow counts it.
+"""How long a history has grown: as its workflow counts it, or as Temporal says.
 
 `workflow.info().get_current_history_length()` is no ground to decide on where local activities run:
 what follows one is not always replayed in the workflow task that it was done in. See decision 13.
 """
 
 from typing import ClassVar
+
+from temporalio import workflow
 
 
 class Length:
@@ -27,3 +29,12 @@ class Length:
     def reaches(self, roll_at: int) -> bool:
         """Return whether there are *roll_at* events, so that the run goes on in a new workflow."""
         return self._events >= roll_at
+
+
+def is_long(roll_at: int) -> bool:
+    """Return whether the run is to go on in a new workflow, by what Temporal says.
+
+    Only for a workflow that calls no local activities: see above.
+    """
+    info = workflow.info()
+    return info.get_current_history_length() >= roll_at or info.is_continue_as_new_suggested()

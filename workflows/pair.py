@@ -20,6 +20,8 @@ from domain.arbitrage.pair_events import AbortAsked, OrderAction, PairEvent
 from domain.arbitrage.trades import outcome_of
 from domain.grid.events import Alert, TimePassed
 from workflows import names, pair_calls
+from workflows.canceling import uncanceled
+from workflows.length import is_long
 from workflows.pair_gauges import show_trade
 from workflows.pair_loop import trade_pair
 from workflows.pair_messages import PairTradeInput, PairTradeStatus
@@ -50,16 +52,12 @@ class PairTradeRun:
         """Run until nothing is naked. Nothing makes it fail: it tries again."""
         self._tag()
         work = asyncio.create_task(trade_pair(self, start.trade, begins=not start.begun))
-        while True:
-            try:
-                self._trade = await asyncio.shield(work)
-                break
-            except asyncio.CancelledError:
-                self.abort("its workflow was canceled")
-            except _Rolled:
-                workflow.continue_as_new(
-                    PairTradeInput(self._legs, self._trade, self._why, True, tuple(self._inbox))  # noqa: FBT003
-                )
+        try:
+            self._trade = await uncanceled(work, lambda: self.abort("its workflow was canceled"))
+        except _Rolled:
+            workflow.continue_as_new(
+                PairTradeInput(self._legs, self._trade, self._why, True, tuple(self._inbox))  # noqa: FBT003
+            )
         outcome = outcome_of(self._trade)
         await asyncio.shield(self._tell_pair(outcome))
         return outcome
@@ -111,9 +109,7 @@ class PairTradeRun:
         """Wait; a long history ends here, where the state is enough to go on."""
         self._trade = trade
         await workflow.sleep(pause, summary="look again")
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        if long or info.is_continue_as_new_suggested():
+        if is_long(self.roll_at):
             # The next workflow has to hear that it has rested: what is in doubt is looked up then.
             self._inbox.append(TimePassed(workflow.now()))
             raise _Rolled

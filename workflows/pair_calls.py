@@ -4,11 +4,9 @@ None of them is local: what came of one is in the history before the next is dec
 ever sent by a decision that got lost.
 """
 
-from datetime import timedelta
-from typing import Final, cast
+from typing import cast
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from activities.pair_messages import (
     LegBooks,
@@ -22,13 +20,7 @@ from activities.pair_messages import (
 from domain.arbitrage.events import ArbEvent
 from domain.arbitrage.pair_events import PairEvent
 from workflows.names import account_queue
-
-_SOON: Final = RetryPolicy(
-    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=5)
-)
-_CALL: Final = timedelta(seconds=30)
-#: A call whose worker was killed is made again by another one after this long.
-_BEAT: Final = timedelta(seconds=2)
+from workflows.timing import BEAT, CALL, SOON
 
 
 async def open_leg(asked: OpenLegInput) -> LegOpened:
@@ -38,9 +30,9 @@ async def open_leg(asked: OpenLegInput) -> LegOpened:
         asked,
         task_queue=account_queue(asked.leg.account),
         result_type=LegOpened,
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         # A canceled run closes the books that this may just be opening.
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=f"{asked.leg.symbol} on {asked.leg.account}",
@@ -55,9 +47,9 @@ async def look_at_leg(asked: LegLookInput) -> list[ArbEvent]:
         asked,
         task_queue=account_queue(asked.leg.account),
         result_type=list[ArbEvent],
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         summary=f"look at {asked.leg.symbol}",
     )
     return events
@@ -70,9 +62,9 @@ async def turn_of_leg(asked: LegTurnInput) -> list[PairEvent]:
         asked,
         task_queue=account_queue(asked.leg.account),
         result_type=list[PairEvent],
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
         summary=", ".join(action.kind for action in asked.actions) or "look",
     )
     return events
@@ -85,9 +77,9 @@ async def close_leg(leg: LegKey) -> LegBooks | None:
         leg,
         task_queue=account_queue(leg.account),
         result_type=cast("type", LegBooks | None),
-        start_to_close_timeout=_CALL,
-        heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        heartbeat_timeout=BEAT,
+        retry_policy=SOON,
     )
     return books
 
@@ -98,7 +90,7 @@ async def tell_pair(asked: PairToldInput) -> None:
         "tell_pair",
         asked,
         task_queue=account_queue(asked.leg.account),
-        start_to_close_timeout=_CALL,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        retry_policy=SOON,
         summary=asked.did or "alert",
     )

@@ -14,9 +14,19 @@ from domain.arbitrage.pair import Kind, PairTrade, Stage
 from domain.arbitrage.pair_events import PairEvent
 from domain.arbitrage.spec import ArbSpec, parse_spec
 from domain.arbitrage.state import ArbState
+from domain.arbitrage.trades import leg_tag
 from workflows.messages import readable
 
 Legs = tuple[LegKey, LegKey]
+
+
+def legs_of(run_id: str, identity: str, spec: ArbSpec) -> Legs:
+    """Return the keys of both legs of *run_id*; *identity* tells this run from all others."""
+    first, second = (
+        LegKey(run_id, number, leg.account, leg.symbol, leg_tag(identity, number))
+        for number, leg in enumerate(spec.legs, start=1)
+    )
+    return first, second
 
 
 @dataclass(frozen=True, slots=True)

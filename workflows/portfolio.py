@@ -43,6 +43,8 @@ from domain.arbitrage.rebalance import Change, Kind
 from domain.arbitrage.state import Phase
 from domain.grid.events import Alert, AlertLevel
 from workflows import names, portfolio_calls
+from workflows.canceling import uncanceled
+from workflows.length import is_long
 from workflows.messages import Command
 from workflows.pair_messages import ArbInput
 from workflows.portfolio_messages import (
@@ -52,13 +54,13 @@ from workflows.portfolio_messages import (
     details,
     status_of,
 )
+from workflows.timing import TASK_TIMEOUT
 
 #: As many events as a history has before the portfolio goes on in a new workflow.
 ROLL_AT: Final = 1000
 #: While a pair is being closed it is looked at so often.
 _CLOSING: Final = timedelta(seconds=3)
 _SOONEST: Final = timedelta(milliseconds=50)
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 
 
 @workflow.defn(name=names.PORTFOLIO_RUN)
@@ -82,18 +84,11 @@ class PortfolioRun:
         if start.state is None:
             await self._say("start", start.by, start.why)
         self._show()
-        if await self._uncanceled(asyncio.create_task(self._loop())):
+        loop = asyncio.create_task(self._loop())
+        if await uncanceled(loop, lambda: self._go(Phase.STOPPING)):
             workflow.continue_as_new(PortfolioInput(self._spec, self._state))
         await workflow.wait_condition(workflow.all_handlers_finished)
         return PortfolioResult(self._state.turns, self._state.begun)
-
-    async def _uncanceled(self, work: "asyncio.Task[bool]") -> bool:
-        """Return what comes of *work*; a cancel only makes all pairs be closed first."""
-        while True:
-            try:
-                return await asyncio.shield(work)
-            except asyncio.CancelledError:
-                self._go(Phase.STOPPING)
 
     async def _loop(self) -> bool:
         """Look and scan until the portfolio is over (False) or should go on elsewhere (True)."""
@@ -109,7 +104,7 @@ class PortfolioRun:
             elif self._is_due():
                 await self._turn()
             self._show()
-            if self._is_long() and workflow.all_handlers_finished():
+            if is_long(self.roll_at) and workflow.all_handlers_finished():
                 return True
             await self._wait()
 
@@ -128,11 +123,6 @@ class PortfolioRun:
     def _is_due(self) -> bool:
         due = self._state.due_at
         return due is None or due <= workflow.now()
-
-    def _is_long(self) -> bool:
-        info = workflow.info()
-        long = info.get_current_history_length() >= self.roll_at
-        return long or info.is_continue_as_new_suggested()
 
     # --- the pairs ---------------------------------------------------------------------------
 
@@ -266,7 +256,7 @@ class PortfolioRun:
                 ArbInput(spec_of(self._spec, held)),
                 id=held.run_id,
                 task_queue=names.account_queue(held.legs[0].account),
-                task_timeout=_TASK_TIMEOUT,
+                task_timeout=TASK_TIMEOUT,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=f"{held.pair} of {self._name}"[:200],

@@ -18,16 +18,13 @@ from activities.portfolio_messages import (
 from domain.arbitrage.portfolio import AccountLook, PairLook
 from domain.arbitrage.universe import ScanFailed
 from workflows.names import account_queue
+from workflows.timing import CALL, SOON
 
-_SOON: Final = RetryPolicy(
-    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=5)
-)
 _FEW_TIMES: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     maximum_interval=timedelta(seconds=2),
     maximum_attempts=3,
 )
-_CALL: Final = timedelta(seconds=30)
 #: A scan of hundreds of coins waits for the limits of its venues.
 _SCAN: Final = timedelta(minutes=10)
 _BEAT: Final = timedelta(seconds=5)
@@ -61,7 +58,7 @@ async def look_at_pairs(run_ids: list[str]) -> list[PairLook]:
         result_type=list[PairLook],
         start_to_close_timeout=timedelta(minutes=5),
         heartbeat_timeout=_BEAT,
-        retry_policy=_SOON,
+        retry_policy=SOON,
         summary=f"look at {len(run_ids)} pairs",
     )
     return looks
@@ -75,7 +72,7 @@ async def look_at_account(asked: AccountLookInput) -> AccountLook | None:
             asked,
             task_queue=account_queue(asked.account),
             result_type=AccountLook,
-            start_to_close_timeout=_CALL,
+            start_to_close_timeout=CALL,
             schedule_to_close_timeout=_AWAY,
             heartbeat_timeout=_BEAT,
             retry_policy=_FEW_TIMES,
@@ -102,7 +99,7 @@ async def _told(name: str, asked: CloseRun | ChangeRun, run_id: str) -> str:
         await workflow.execute_activity(
             name,
             asked,
-            start_to_close_timeout=_CALL,
+            start_to_close_timeout=CALL,
             heartbeat_timeout=_BEAT,
             retry_policy=_FEW_TIMES,
             summary=f"{name} {run_id}",
@@ -118,7 +115,7 @@ async def tell(asked: PortfolioTold) -> None:
     await workflow.execute_activity(
         "tell_portfolio",
         asked,
-        start_to_close_timeout=_CALL,
-        retry_policy=_SOON,
+        start_to_close_timeout=CALL,
+        retry_policy=SOON,
         summary=f"{asked.did} {asked.subject}",
     )

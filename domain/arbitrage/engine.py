@@ -36,7 +36,6 @@ from domain.arbitrage.events import (
 )
 from domain.arbitrage.funding import Direction, LegFunding, basis, prorated, spread, staleness
 from domain.arbitrage.gauges import liquidation_distance
-from domain.arbitrage.legs import Quote
 from domain.arbitrage.pair import Kind
 from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.state import ArbConfig, ArbState, InFlight, Phase, bind
@@ -61,6 +60,7 @@ from domain.grid.events import (
     ResumeAsked,
     TimePassed,
 )
+from domain.market import Quote
 from domain.money import EXACT, fixed
 
 _YEAR = timedelta(hours=8760)

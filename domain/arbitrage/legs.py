@@ -12,7 +12,7 @@ from typing import Final
 
 from domain.arbitrage.hedging import Rung
 from domain.grid.slot import CLOSED_RANK, WorkingOrder
-from domain.market import Quote as Quote  # noqa: PLC0414 - others know it by this name too
+from domain.market import Quote
 from domain.money import EXACT, ZERO, Instrument, MarketKind, Quantity, add
 from domain.orders import OrderReport, Side
 

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 from domain.accounting import WHOLE_RUN
 from domain.arbitrage.hedging import Rung
-from domain.arbitrage.legs import Leg, Quote
+from domain.arbitrage.legs import Leg
 from domain.arbitrage.pair import (
     Kind,
     PairStep,
@@ -41,6 +41,7 @@ from domain.grid.events import (
     TimePassed,
 )
 from domain.grid.slot import WorkingOrder
+from domain.market import Quote
 from domain.money import Price, Quantity
 from domain.order_ids import OrderKey, Purpose, encode
 from domain.orders import (

@@ -22,12 +22,12 @@ from domain.arbitrage.funding import (
     spread,
     staleness,
 )
-from domain.arbitrage.legs import Quote
 from domain.arbitrage.pair_events import QuoteSeen
 from domain.arbitrage.state import ArbConfig, ArbState
 from domain.arbitrage.trades import entry, middle, width
 from domain.arbitrage.window import may_enter
 from domain.grid.events import TimePassed
+from domain.market import Quote
 from domain.money import EXACT, MarketKind, percent
 
 

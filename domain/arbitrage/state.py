@@ -6,11 +6,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.arbitrage.funding import Direction, LegFunding
-from domain.arbitrage.legs import Quote
 from domain.arbitrage.pair import Kind
 from domain.arbitrage.spec import ArbSpec
 from domain.errors import InvalidValueError
-from domain.market import Position
+from domain.market import Position, Quote
 from domain.money import EXACT, ZERO, Instrument, MarketKind
 
 

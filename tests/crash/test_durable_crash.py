@@ -21,9 +21,9 @@ from tests.crash.books import EPOCH, books_of
 from tests.crash.cast import Cast
 from tests.eventually import eventually
 from workers.crashlab.books import Books
-from workers.wiring import TASK_TIMEOUT
 from workflows.messages import GridResult, GridRunInput, StopGrid
 from workflows.names import account_queue
+from workflows.timing import TASK_TIMEOUT
 
 SYMBOL = "BTC/USDT:USDT"
 MARKET = ("--symbol", SYMBOL, "--market", "perpetual", "--seed", "11")

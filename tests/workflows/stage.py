@@ -29,7 +29,6 @@ from tests.eventually import eventually
 from workers.converter import DATA_CONVERTER
 from workers.durable import account_worker
 from workers.wiring import (
-    TASK_TIMEOUT,
     Desks,
     activities_of,
     desks,
@@ -41,6 +40,7 @@ from workflows.feed import FeedRun
 from workflows.grid import GridRun
 from workflows.messages import GridRunInput
 from workflows.names import account_queue
+from workflows.timing import TASK_TIMEOUT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SYMBOL = "BTC/USDT:USDT"

@@ -14,9 +14,10 @@ from domain.grid.spec import StopMode, parse_spec
 from tests.activities.odd import OddVenue
 from tests.eventually import eventually
 from tests.workflows.stage import Stage, working
-from workers.wiring import TASK_TIMEOUT, desks
+from workers.wiring import desks
 from workflows.messages import Command, GridRunInput, ResumeGrid, StopGrid
 from workflows.names import account_queue
+from workflows.timing import TASK_TIMEOUT
 
 Run = WorkflowHandle[Any, Any]
 

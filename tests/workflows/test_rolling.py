@@ -25,8 +25,9 @@ from tests.workflows.soon_rolling import SoonRolling
 from tests.workflows.stage import INSTRUMENT, START, Stage, working
 from tests.workflows.test_feed_signals import silence
 from workers.converter import DATA_CONVERTER
-from workers.wiring import TASK_TIMEOUT, workflow_runner
+from workers.wiring import workflow_runner
 from workflows.messages import Command, GridResult, StopGrid, Taken
+from workflows.timing import TASK_TIMEOUT
 
 #: News that wait for a run when it comes back.
 BEHIND = 200

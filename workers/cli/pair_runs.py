@@ -24,7 +24,8 @@ class PairRuns(DurableRuns[PairStatus]):
         for leg in spec.legs:
             self._settings.address_of(leg.account)
         told = f"{spec.first.symbol} against {spec.second.symbol}"
-        await self._start(name, spec.first.account, ArbInput(spec, accepted=accepted), told)
+        queue = names.account_queue(spec.first.account)
+        await self._start(name, queue, ArbInput(spec, accepted=accepted), told)
 
     async def trade(self, name: str, tag: str) -> PairTradeStatus | None:
         """Return how far the trade *tag* of a pair is; None if that cannot be told now."""

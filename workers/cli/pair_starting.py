@@ -82,8 +82,7 @@ async def start_pair(
     nothing has, CommandError for a preflight that does not pass, ExistsError if the name is or was
     in use, UnreachableError without Temporal or the ledger.
     """
-    for account in _accounts(spec):  # each leg is given all names: none may be of one account
-        refuse_unknown_names(accepted.names, [account])
+    refuse_unknown_names(accepted.names, _accounts(spec))
     await refuse_taken(settings, name)
     runs = await PairRuns.connect(settings)
     notes: list[str] = []

@@ -5,7 +5,7 @@ import getpass
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
@@ -40,16 +40,19 @@ from workers.cli.failures import (
 from workers.settings import Settings
 from workflows import names
 from workflows.messages import GridRunInput
+from workflows.timing import TASK_TIMEOUT
 
 #: A worker answers in milliseconds, also after a replay; more means that there is none.
 QUERY: Final = timedelta(seconds=4)
 _UPDATE: Final = timedelta(seconds=15)
-#: Local activities of a worker that died are done again after this long (temporal.md, item 5).
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 #: How a run that has no state yet answers a query; its error's type does not come through.
 _NOT_READY: Final = "still being prepared"
 #: The commands for each kind of run.
-_GROUPS: Final = {names.GRID_RUN: "grid", names.ARBITRAGE_RUN: "arb"}
+_GROUPS: Final = {
+    names.GRID_RUN: "grid",
+    names.ARBITRAGE_RUN: "arb",
+    names.PORTFOLIO_RUN: "portfolio",
+}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -71,6 +74,8 @@ class DurableRuns(Generic[S]):
     workflow: ClassVar[str]
     group: ClassVar[str]
     status_type: ClassVar[type[Any]]
+    #: What people call one.
+    noun: ClassVar[str] = "run"
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
@@ -83,8 +88,8 @@ class DurableRuns(Generic[S]):
         """Return the runs, or raise UnreachableError if Temporal does not answer."""
         return cls(await reach.temporal(settings), settings)
 
-    async def _start(self, name: str, account: str, message: Any, summary: str) -> None:
-        """Start the workflow of a run at the workers of *account*.
+    async def _start(self, name: str, queue: str, message: Any, summary: str) -> None:
+        """Start the workflow of a run at the workers of *queue*.
 
         Raises ExistsError if there is, or was, one of that name.
         """
@@ -95,8 +100,8 @@ class DurableRuns(Generic[S]):
                     self.workflow,
                     message,
                     id=name,
-                    task_queue=names.account_queue(account),
-                    task_timeout=_TASK_TIMEOUT,
+                    task_queue=queue,
+                    task_timeout=TASK_TIMEOUT,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     static_summary=summary,
@@ -155,12 +160,51 @@ class DurableRuns(Generic[S]):
         if name not in self._ours:
             kind = (await handle.describe()).workflow_type
             if kind != self.workflow:
-                raise _of_another_kind(name, kind, self.group)
+                raise self._of_another_kind(name, kind)
             self._ours.add(name)
         return handle
 
-    def _answers(self, name: str, limit: timedelta) -> AbstractAsyncContextManager[None]:
-        return _answers(self._settings, name, limit, self.group)
+    def _of_another_kind(self, name: str, kind: str) -> NotFoundError:
+        if kind not in _GROUPS:
+            return self._unknown(name)
+        return NotFoundError(f"run {name} is another kind: `opensqt {_GROUPS[kind]} status {name}`")
+
+    def _unknown(self, name: str) -> NotFoundError:
+        """Return the error of a name that nothing of this kind has."""
+        return no_run(name, self.group)
+
+    @asynccontextmanager
+    async def _answers(self, name: str, limit: timedelta) -> AsyncIterator[None]:
+        """Turn what Temporal says, or does not say within *limit*, into an error for a person."""
+        silent = NoWorkerError(
+            f"no worker answered for {self.noun} {name} within {limit.total_seconds():.0f} s: "
+            "`opensqt doctor` tells what is missing, `opensqt up` starts it"
+        )
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                yield
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            raise silent from None
+        except WorkflowUpdateFailedError as error:
+            raise CommandError(_cause(error)) from None
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            if _NOT_READY in str(error):
+                raise NotReadyError(f"run {name} is still being prepared: ask again") from None
+            raise CommandError(_cause(error)) from None
+        except RPCError as error:
+            raise self._failure(name, error, silent) from None
+
+    def _failure(self, name: str, error: RPCError, silent: NoWorkerError) -> CommandError:
+        if error.status is RPCStatusCode.NOT_FOUND and "completed" in error.message:
+            return CommandError(f"{self.noun} {name} has ended: nothing can be changed")
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return self._unknown(name)
+        if error.status is RPCStatusCode.FAILED_PRECONDITION:
+            return silent  # no poller on the queue
+        return UnreachableError(
+            f"Temporal at {self._settings.temporal} could not answer for {self.noun} {name} "
+            f"({error.message}): `opensqt doctor` says what is wrong"
+        )
 
 
 class Runs(DurableRuns[GridStatus]):
@@ -178,7 +222,7 @@ class Runs(DurableRuns[GridStatus]):
         self._settings.address_of(spec.account)
         message = GridRunInput(spec, accepted=accepted)
         told = f"{spec.direction} grid on {spec.symbol}"
-        await self._start(name, spec.account, message, told)
+        await self._start(name, names.account_queue(spec.account), message, told)
 
     async def slots(self, name: str) -> list[SlotView]:
         """Return the run's slots, highest price first; raises NotFoundError or NoWorkerError."""
@@ -219,45 +263,6 @@ def operator() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"  # a container may have a user id without a name
-
-
-@asynccontextmanager
-async def _answers(
-    settings: Settings, name: str, limit: timedelta, group: str
-) -> AsyncIterator[None]:
-    """Turn what Temporal says, or does not say within *limit*, into an error for a person."""
-    silent = (
-        f"no worker answered for run {name} within {limit.total_seconds():.0f} s: "
-        "`opensqt doctor` tells what is missing, `opensqt up` starts it"
-    )
-    try:
-        async with asyncio.timeout(limit.total_seconds()):
-            yield
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        raise NoWorkerError(silent) from None
-    except WorkflowUpdateFailedError as error:
-        raise CommandError(_cause(error)) from None
-    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        if _NOT_READY in str(error):
-            raise NotReadyError(f"run {name} is still being prepared: ask again") from None
-        raise CommandError(_cause(error)) from None
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            if "completed" in error.message:
-                raise CommandError(f"run {name} has ended: nothing can be changed") from None
-            raise no_run(name, group) from None
-        if error.status is RPCStatusCode.FAILED_PRECONDITION:
-            raise NoWorkerError(silent) from None  # no poller on the queue
-        raise UnreachableError(
-            f"Temporal at {settings.temporal} could not answer for run {name} ({error.message}): "
-            "`opensqt doctor` says what is wrong"
-        ) from None
-
-
-def _of_another_kind(name: str, kind: str, group: str) -> NotFoundError:
-    if kind not in _GROUPS:
-        return no_run(name, group)
-    return NotFoundError(f"run {name} is another kind: `opensqt {_GROUPS[kind]} status {name}`")
 
 
 def _cause(error: BaseException) -> str:

@@ -25,9 +25,9 @@ from workers.crashlab.trap import Trap
 from workers.crashlab.wire import Wire
 from workers.exchange.host import Host
 from workers.exchange.server import Running, running
-from workers.wiring import TASK_TIMEOUT
 from workflows.messages import GridRunInput
 from workflows.names import GRID_RUN, account_queue
+from workflows.timing import TASK_TIMEOUT
 
 #: Trades of the market before the grids begin: enough minutes for the guard's averages.
 _HISTORY: Final = 8000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.arbitrage.hedging import HedgeSpec, Rung
-from domain.arbitrage.legs import Leg, Quote
+from domain.arbitrage.legs import Leg
 from domain.arbitrage.pair import Kind, PairStep, PairTrade, Stage, unwinding_is_cheaper
 from domain.arbitrage.pair_events import AbortAsked, LegHalted, LegTold, OnLeg, PairEvent, QuoteSeen
 from domain.arbitrage.pairing import begin, step
@@ -25,6 +25,7 @@ from domain.grid.events import (
     Reported,
     TimePassed,
 )
+from domain.market import Quote
 from domain.money import Instrument, MarketKind, Price, Quantity
 from domain.order_ids import run_tag
 from domain.orders import OrderReport, OrderStatus, Refusal, RefusalReason, Side, Unknown

@@ -236,6 +236,12 @@ def test_a_name_that_cannot_be_accepted_is_refused_with_those_that_can(name: str
     assert f"was {name}" in str(refused.value)
 
 
+def test_a_run_on_two_accounts_may_name_a_check_of_either() -> None:
+    refuse_unknown_names(["main/fees", "second/balance"], ["main", "second"])
+    with pytest.raises(InvalidValueError, match="was third/balance"):
+        refuse_unknown_names(["third/balance"], ["main", "second"])
+
+
 def test_an_override_is_one_only_where_something_failed() -> None:
     checks = preflight(SPEC, [replace(GOOD, balances=())])
     (override,) = overridden(checks, ["balance", "fees"])

@@ -278,6 +278,18 @@ async def test_without_workers_everything_says_so(
     assert (result.exit_code, "no worker answered for run alone" in result.stderr) == (3, True)
     missing = await run(invoke, "arb", "status", "nobody")
     assert (missing.exit_code, "`opensqt arb list`" in missing.stderr) == (4, True)
+    folio = tmp_path / "folio.yaml"
+    folio.write_text("accounts: [idle-spot, idle-perp]\nequity: 1000\n")
+    begun = await run(invoke, "portfolio", "start", str(folio))
+    assert (begun.exit_code, "portfolio folio is started" in begun.stdout) == (0, True)
+    for words, code, said in (
+        (("start", str(folio)), 5, "see it with `opensqt portfolio status folio`"),
+        (("pause", "folio"), 3, "no worker answered for portfolio folio"),
+        (("status", "alone"), 4, "run alone is another kind: `opensqt arb status alone`"),
+        (("status", "nobody"), 4, "there is no portfolio nobody: `opensqt audit`"),
+    ):
+        result = await run(invoke, "portfolio", *words)
+        assert (result.exit_code, said in result.stderr) == (code, True), result.output
 
 
 # --- where other commands meet pairs

@@ -21,9 +21,9 @@ from workers.crashlab.trap import Trap
 from workers.crashlab.waiting import until
 from workers.crashlab.wire import Wire
 from workers.exchange.fronts.tls import AUTHORITY_FILE
-from workers.wiring import TASK_TIMEOUT
 from workflows.names import ARBITRAGE_RUN, account_queue
 from workflows.pair_messages import ArbInput
+from workflows.timing import TASK_TIMEOUT
 
 PAIR: Final = "pair"
 _ANSWERS_WITHIN: Final = 60.0
