@@ -9,7 +9,7 @@ from typing import Final
 
 from activities.clock import utc_now
 from domain.arbitrage.events import FundingTold
-from domain.arbitrage.funding import LegFunding, spot
+from domain.arbitrage.funding import LegFunding, lacks_one, spot
 from domain.arbitrage.pair_events import QuoteSeen
 from domain.conditions import FundingVenue, QuoteVenue
 from domain.errors import InvalidValueError
@@ -52,24 +52,31 @@ class LegFacts:
         venue = self._venue
         assert isinstance(venue, FundingVenue)  # noqa: S101 - see `require_word_of`
         due = await venue.funding_rate(instrument.symbol)
-        interval = await self._interval(venue, instrument.symbol, due.at)
         ahead = await self._ahead()
+        interval = await self._interval(venue, instrument.symbol, due.at, at + ahead)
         told = LegFunding(due.rate, at, interval, due.at - ahead)
         return FundingTold(number, told)
 
-    async def _interval(self, venue: FundingVenue, symbol: str, due: datetime) -> timedelta:
+    async def _interval(
+        self, venue: FundingVenue, symbol: str, due: datetime, now: datetime
+    ) -> timedelta:
         known = self._intervals.get(symbol)
         if known is not None and known[0] == due:
             return known[1]
         settled = await venue.funding_rates(symbol, due - _SETTLED_WITHIN)
-        before = [rate.at for rate in settled if rate.at < due]
+        before = sorted(rate.at for rate in settled if rate.at < due)
         if not before:
             raise InvalidValueError(
                 f"{symbol} at {self._venue.name}: no settlement of the last day is told, so the "
                 "interval of its funding is not known"
             )
-        self._intervals[symbol] = due, due - max(before)
-        return due - max(before)
+        if len(before) > 1 and lacks_one(before[-2], before[-1], due, now):
+            raise InvalidValueError(
+                f"{symbol} at {self._venue.name}: a settlement has just been and is not told yet, "
+                "so the interval of its funding is not known"
+            )
+        self._intervals[symbol] = due, due - before[-1]
+        return due - before[-1]
 
     async def _ahead(self) -> timedelta:
         """Return how far the venue's market is ahead of our time: on paper it has its own."""

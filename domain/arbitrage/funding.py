@@ -24,6 +24,10 @@ HOUR: Final = timedelta(hours=1)
 _TICK: Final = timedelta(microseconds=1)
 
 
+#: How late venues write a settlement down.
+LATE: Final = timedelta(minutes=5)
+
+
 class Direction(StrEnum):
     """Which leg of a pair is long: the first is the spot leg, or the first of two perpetuals."""
 
@@ -152,6 +156,20 @@ def staleness(funding: LegFunding | None, now: datetime, ttl: timedelta) -> Stal
 
 
 # ---- two legs
+
+
+def lacks_one(before: datetime, last: datetime, due: datetime, now: datetime) -> bool:
+    """Return whether a settlement has just been that the venue has not written down yet.
+
+    It tells of two, *before* and *last*, and of the one that is *due*. If that is later than one
+    interval after *last*, either the interval has changed, or one is missing between them: then the
+    time from *last* to *due* would pass for the interval. Venues are late by `LATE` at most; where
+    they settle very often, by an eighth of the interval.
+    """
+    interval = last - before
+    expected = last + interval
+    is_later = due - expected > interval / 8
+    return is_later and expected <= now < expected + min(LATE, interval / 8)
 
 
 def spread(long: LegFunding, short: LegFunding) -> Decimal:

@@ -24,6 +24,7 @@ from domain.arbitrage.funding import (
     Direction,
     LegFunding,
     basis,
+    lacks_one,
     prorated,
     spot,
     spread,
@@ -34,8 +35,6 @@ from domain.arbitrage.universe import Candidate, Ranked, Ranking, UniverseSpec, 
 from domain.conditions import DayStatistics, FundingRate
 from domain.money import Instrument, MarketKind
 
-#: How late venues write a settlement down.
-LATE: Final = timedelta(minutes=5)
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -143,17 +142,11 @@ def due_funding(
         return None
     last = settled[-1].at
     interval = _to_the_minute(due.at - last)
-    if interval <= timedelta(0) or _unwritten(settled, interval, now):
+    if interval <= timedelta(0):
+        return None
+    if len(settled) > 1 and lacks_one(settled[-2].at, last, due.at, now):
         return None
     return LegFunding(due.rate, now, interval, due.at)
-
-
-def _unwritten(settled: Sequence[FundingRate], interval: timedelta, now: datetime) -> bool:
-    if len(settled) < 2:
-        return False
-    before = _to_the_minute(settled[-1].at - settled[-2].at)
-    expected = settled[-1].at + before
-    return interval > before and expected <= now < expected + LATE
 
 
 def _to_the_minute(span: timedelta) -> timedelta:
