@@ -41,6 +41,7 @@ from domain.arbitrage.events import (
     PositionTold,
 )
 from domain.arbitrage.pair_events import LegHalted, LegTold, OrderAction, PairEvent
+from domain.arbitrage.state import require_lender
 from domain.conditions import HealthVenue
 from domain.errors import InvalidValueError, StoreError, VenueError
 from domain.grid.events import (
@@ -88,7 +89,7 @@ class LegDesk:
         """Open the books of a leg; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol or cannot tell what a pair
-        needs, the name was used before, or there is no room within the limits; PreflightError if
+        needs, spot would have to be borrowed, the name was used before, or there is no room within the limits; PreflightError if
         what the leg needs is not in order.
         """
         leg = asked.leg
@@ -99,6 +100,7 @@ class LegDesk:
             raise used_before(leg.pair, known)
         instrument = await self._venue.instrument(leg.symbol)
         self._facts.require_word_of(instrument)
+        require_lender(asked.spec, instrument)
         accounts = [each.account for each in asked.spec.legs]
         planned = self._planned(asked, instrument)
         found = await self._books.look_before(planned, asked.accepted, accounts)

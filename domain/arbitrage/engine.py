@@ -38,7 +38,7 @@ from domain.arbitrage.funding import Direction, LegFunding, basis, prorated, spr
 from domain.arbitrage.gauges import liquidation_distance
 from domain.arbitrage.pair import Kind
 from domain.arbitrage.pair_events import LegHalted, QuoteSeen
-from domain.arbitrage.state import ArbConfig, ArbState, InFlight, Phase, bind
+from domain.arbitrage.state import ArbConfig, ArbState, InFlight, Phase, bind, require_lender
 from domain.arbitrage.trades import (
     Wish,
     entry,
@@ -104,6 +104,7 @@ def check_change(state: ArbState, event: SpecChanged) -> None:
         raise InvalidValueError(
             "first and second stay what they are while a pair runs: stop this run and start another"
         )
+    require_lender(event.spec, state.instrument(1))
 
 
 # --- what is told --------------------------------------------------------------------------------

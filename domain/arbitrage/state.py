@@ -44,6 +44,18 @@ def bind(spec: ArbSpec, first: Instrument, second: Instrument) -> ArbConfig:
     return ArbConfig(spec, (first, second))
 
 
+def require_lender(spec: ArbSpec, instrument: Instrument) -> None:
+    """Raise InvalidValueError if *spec* may sell spot that is not held: no gateway borrows it yet.
+
+    Each entry would be refused by the venue, or be played without the interest that it costs.
+    """
+    if spec.both_ways and instrument.kind is MarketKind.SPOT:
+        raise InvalidValueError(
+            f"both_ways: true would sell {instrument.symbol} without holding it, and spot cannot "
+            "be borrowed yet: leave both_ways out, or make a pair of two perpetuals"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class LegState:
     """What is known of one leg.

@@ -12,7 +12,7 @@ from rich.text import Text
 from domain.arbitrage.engine import begin
 from domain.arbitrage.pair import Kind
 from domain.arbitrage.spec import ArbSpec
-from domain.arbitrage.state import bind
+from domain.arbitrage.state import bind, require_lender
 from domain.money import EXACT, ZERO, Instrument, MarketKind, Quantity, add
 from domain.simulation.exchange import SimulatedExchange
 from domain.simulation.rules import ExchangeRules
@@ -135,6 +135,7 @@ def _instrument(symbol: str, *, perpetual: bool) -> Instrument:
 
 def _play(pair: ArbSpec, first: LegTape, second: LegTape, funds: Decimal) -> PairPlayed:
     config = bind(pair, first.instrument, second.instrument)
+    require_lender(pair, first.instrument)
     exchanges = {
         number: SimulatedExchange(
             ExchangeRules((tape.instrument,), {leg.account: {tape.instrument.quote: funds}}),

@@ -12,7 +12,7 @@ from domain.arbitrage.pair_events import QuoteSeen
 from domain.arbitrage.preview import PairPreview
 from domain.arbitrage.preview import preview as preview_at
 from domain.arbitrage.spec import ArbSpec
-from domain.arbitrage.state import bind
+from domain.arbitrage.state import bind, require_lender
 from domain.errors import InvalidValueError
 from domain.money import Instrument
 from domain.ports import Venue
@@ -49,6 +49,7 @@ async def preview_of(settings: Settings, spec: ArbSpec) -> PairPreview:
                 venues[leg.account] = await stack.enter_async_context(opened)
         instruments = [await venues[leg.account].instrument(leg.symbol) for leg in spec.legs]
         config = bind(spec, instruments[0], instruments[1])
+        require_lender(spec, instruments[0])
         facts = {account: LegFacts(account, venue) for account, venue in venues.items()}
         asked = [
             _told(facts[leg.account], number, instrument)

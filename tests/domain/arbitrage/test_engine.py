@@ -28,7 +28,7 @@ from domain.arbitrage.funding import spot
 from domain.arbitrage.pair import Kind, PairTrade
 from domain.arbitrage.pair_events import LegHalted, QuoteSeen
 from domain.arbitrage.spec import ArbSpec, parse_spec
-from domain.arbitrage.state import ArbState, Phase, bind
+from domain.arbitrage.state import ArbState, Phase, bind, require_lender
 from domain.errors import InvalidValueError
 from domain.grid.events import Alert, PauseAsked, ResumeAsked, TimePassed
 from domain.market import Position
@@ -286,6 +286,14 @@ def test_an_exit_that_waits_for_a_venue_waits_no_longer_when_the_other_leg_is_in
     assert (alone.endangered, alone.parallel) == (2, True)
     assert [alone.leg(number).silent for number in (1, 2)] == [True, False]
     assert len([each for each in run.asked if isinstance(each, AbortTrade)]) == 1
+
+
+def test_nobody_lends_spot_so_nobody_may_ask_for_both_ways_with_it() -> None:
+    run = Run()
+    with pytest.raises(InvalidValueError, match="true would sell BTC/USDT without holding it"):
+        check_change(run.state, SpecChanged(spec(both_ways=True), T0))
+    require_lender(spec(both_ways=True), PERPETUAL)
+    require_lender(spec(), SPOT)
 
 
 def test_slippage_adds_up_and_what_is_not_known_of_a_trade_is_not_known_of_all() -> None:
