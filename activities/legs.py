@@ -89,8 +89,8 @@ class LegDesk:
         """Open the books of a leg; safe to repeat, the first time counts.
 
         Raises InvalidValueError if the venue does not know the symbol or cannot tell what a pair
-        needs, spot would have to be borrowed, the name was used before, or there is no room within the limits; PreflightError if
-        what the leg needs is not in order.
+        needs, spot would have to be borrowed, the name was used before, or there is no room within
+        the limits; PreflightError if what the leg needs is not in order.
         """
         leg = asked.leg
         known = await self._ledger.run(leg.run_id)
