@@ -1,6 +1,6 @@
 """Shadow fuzz of pairs: whatever script hypothesis makes, both runners send the same orders.
 
-More of them: `OPENSQT_TEST_SHADOW=200 python -m pytest tests/pairs/test_shadow.py --timeout 3600`.
+More of them: `OPENSQT_TEST_SHADOW=200 python -m pytest tests/pairs/test_shadow.py`.
 """
 
 import os
@@ -16,9 +16,8 @@ from tests.pairs.shadow import Fault, Hopeful, Played, Script, durable, simple
 from tests.workflows.server import TemporalServer
 from tests.workflows.stage import connected
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
 EXAMPLES = int(os.environ.get("OPENSQT_TEST_SHADOW", "2"))
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 60 * EXAMPLES)]
 FAULTS = st.lists(st.sampled_from(Fault), max_size=4).map(tuple)
 SCRIPTS = st.builds(
     Script,
