@@ -107,7 +107,7 @@ def _reopened(trade: PairTrade) -> PairTrade:
 
 def _refused(trade: PairTrade, leg: Leg, refusal: Refusal) -> PairStep:
     order = leg.order
-    if order is None or order.client_id != refusal.client_id or order.rank > 0:
+    if order is None or order.client_id != refusal.client_id or not order.may_end_by(refusal):
         return PairStep(trade)
     leg = leg.ended()
     match refusal.reason:

@@ -175,7 +175,7 @@ def _refused(state: GridState, refusal: Refusal) -> Step:
     slot = state.slots.get(key.key) if key and key.run_tag == state.tag else None
     if slot is None or slot.order is None or slot.order.client_id != refusal.client_id:
         return Step(state)
-    if not _is_believable(slot.order, refusal):
+    if not slot.order.may_end_by(refusal):
         return Step(state)
     state = remember(state, slot, slot.order)
     slot = slot.closes()
@@ -192,17 +192,8 @@ def _refused(state: GridState, refusal: Refusal) -> Step:
     )
 
 
-def _is_believable(order: WorkingOrder, refusal: Refusal) -> bool:
-    """Return whether *order* can be over by *refusal*: not once it was seen alive.
-
-    Unless we asked because it was missing, or canceled it: venues forget what is long over.
-    """
-    asked = order.unknown or order.canceling
-    return order.rank == 0 or (refusal.reason is RefusalReason.ABSENT and asked)
-
-
 def _close_refused(state: GridState, order: WorkingOrder, refusal: Refusal) -> Step:
-    if not _is_believable(order, refusal):
+    if not order.may_end_by(refusal):
         return Step(state)
     absent = refusal.reason is RefusalReason.ABSENT
     state = remember(replace(state, closing=None, close_blocked=not absent), None, order)

@@ -14,7 +14,7 @@ from typing import Final
 
 from domain.errors import IllegalTransitionError
 from domain.money import EXACT, NOTHING, ZERO, Instrument, Price, Quantity
-from domain.orders import OrderReport, OrderStatus, Side
+from domain.orders import OrderReport, OrderStatus, Refusal, RefusalReason, Side
 from domain.position import EMPTY, Holding
 
 
@@ -91,6 +91,14 @@ class WorkingOrder:
         return report.filled == self.filled and any(
             abs(fee) > abs(known.get(asset, ZERO)) for asset, fee in report.fees.items()
         )
+
+    def may_end_by(self, refusal: Refusal) -> bool:
+        """Return whether the order can be over by *refusal*: not once it was seen alive.
+
+        Unless we asked because it was missing, or canceled it: venues forget what is long over.
+        """
+        asked = self.unknown or self.canceling
+        return self.rank == 0 or (refusal.reason is RefusalReason.ABSENT and asked)
 
     def after(self, report: OrderReport) -> "WorkingOrder":
         """Return the order as *report* tells it."""

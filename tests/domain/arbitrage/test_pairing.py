@@ -597,6 +597,30 @@ def test_look_ups_and_cancels_of_unknown_orders_are_asked_again() -> None:
     assert [type(each.action) for each in done.actions if isinstance(each, OnLeg)] == [LookUp]
 
 
+@pytest.mark.parametrize("doubted", [{"unknown": True}, {"canceling": True}, {}])
+def test_an_order_that_was_seen_and_that_the_venue_has_forgotten_is_over(
+    doubted: dict[str, bool],
+) -> None:
+    """Venues forget what was canceled unfilled, one within hours; who asks too late finds none."""
+    play = Play(enter(spec=HedgeSpec(passive_for=5), lead_for=timedelta(seconds=60)))
+    play.quotes()
+    play.market.print(1, 99_999, 40)
+    play.tell()
+    follow = play.trade.follow
+    assert follow.order is not None
+    trade = play.trade.with_leg(replace(follow, order=replace(follow.order, **doubted)))
+    absent = Refusal(follow.order.client_id, RefusalReason.ABSENT)
+
+    after = step(trade, LegTold(2, Refused(absent))).state.follow
+
+    if not doubted:  # nobody asked for it: an answer that is older than what is known
+        assert after.order == follow.order
+        return
+    assert after.order is not None
+    assert after.order.client_id != follow.order.client_id  # what is not hedged is, by another one
+    assert after.knows(follow.order.client_id)
+
+
 def test_an_order_whose_look_up_failed_once_is_found_again_where_it_was() -> None:
     """It rests as it did before: that is no news of the order, but the end of the doubt."""
     play = Play(enter(spec=HedgeSpec(passive_for=5), lead_for=timedelta(seconds=60)))
