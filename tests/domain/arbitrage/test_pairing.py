@@ -62,6 +62,8 @@ class Market:
         self.faults: deque[str] = deque()
         self.down: set[int] = set()
         self.muted: set[int] = set()
+        #: Orders that were canceled unfilled are not found any more.
+        self.forgetful = False
         self.now = BEGIN
         self.placed: list[str] = []
         self.alerts: list[str] = []
@@ -105,7 +107,8 @@ class Market:
             if isinstance(action, Cancel)
             else exchange.look_up("arb", symbol, action.client_id)
         )
-        if known is None:
+        forgotten = self.forgetful and known and not (known.status.working or known.filled)
+        if known is None or forgotten:
             absent = Refusal(action.client_id, RefusalReason.ABSENT)
             return [LegTold(asked.leg, Refused(absent))]
         return [LegTold(asked.leg, Reported(known))]
@@ -526,15 +529,18 @@ def test_a_late_fill_opens_the_trade_again() -> None:
     ),
     kind=st.sampled_from(["enter", "exit", "emergency"]),
     passive=st.integers(0, 3),
+    told=st.sampled_from(["streamed", "asked", "asked too late"]),
 )
 def test_whatever_happens_it_ends_hedged_and_every_order_is_one(
-    faults: list[str], moves: list[tuple[str, int, int]], kind: str, passive: int
+    faults: list[str], moves: list[tuple[str, int, int]], kind: str, passive: int, told: str
 ) -> None:
     spec = HedgeSpec(passive_for=passive)
     trade = enter(spec=spec) if kind == "enter" else leave((100, -50), spec=spec)
     danger = passive % 3 if kind == "emergency" else 0
     play = Play(replace(trade, parallel=kind == "emergency", endangered=danger))
     play.market.faults.extend(faults)
+    play.market.muted = {1, 2} if told != "streamed" else set()  # as the runners do
+    play.market.forgetful = told == "asked too late"
     old: list[PairEvent] = []
     for what, leg, size in moves:
         match what:
