@@ -1,14 +1,15 @@
 """A portfolio of pairs as a Temporal workflow: look, scan, weigh, and change one pair at a time.
 
-All decisions are `domain.arbitrage.portfolio`. It works on the services queue and needs no keys: a
-scan is of what anybody may see, accounts are looked at by their own workers, and each pair is a run
-of its own (`workflows.arbitrage`), which goes on whatever becomes of this one.
+All decisions are `domain.arbitrage.portfolio` and `relief`, which goes before all others. It works
+on the services queue and needs no keys: a scan is of what anybody may see, accounts are looked at
+by their own workers, and each pair is a run of its own (`workflows.arbitrage`), which goes on
+whatever becomes of this one.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Final
 
@@ -25,6 +26,7 @@ from activities.portfolio_messages import (
 )
 from domain.arbitrage.portfolio import (
     AccountLook,
+    Easing,
     Held,
     PortfolioState,
     Survey,
@@ -35,13 +37,16 @@ from domain.arbitrage.portfolio import (
     equity_of,
     growing,
     looked_at,
+    scored,
     shrinking,
     spec_of,
     told_of,
 )
 from domain.arbitrage.rebalance import Change, Kind
+from domain.arbitrage.relief import Relief, burdened, margin_news, margins, reliefs
 from domain.arbitrage.state import Phase
 from domain.grid.events import Alert, AlertLevel
+from domain.money import EXACT
 from workflows import names, portfolio_calls
 from workflows.messages import Command
 from workflows.pair_messages import ArbInput
@@ -75,6 +80,8 @@ class PortfolioRun:
         self._told: str | None = None
         #: A person has said something: what is waited for may have changed.
         self._woken = False
+        #: When the accounts that pairs need margin of are looked at again.
+        self._strained_at: datetime | None = None
 
     @workflow.run
     async def run(self, start: PortfolioInput) -> PortfolioResult:
@@ -106,8 +113,10 @@ class PortfolioRun:
                     self._show()
                     return False
                 await self._close_all()
-            elif self._is_due():
-                await self._turn()
+            else:
+                await self._look_at_margins()
+                if self._is_due() and not self._is_stopping():
+                    await self._turn()
             self._show()
             if self._is_long() and workflow.all_handlers_finished():
                 return True
@@ -128,6 +137,9 @@ class PortfolioRun:
     def _is_due(self) -> bool:
         due = self._state.due_at
         return due is None or due <= workflow.now()
+
+    def _is_stopping(self) -> bool:
+        return self._phase is Phase.STOPPING
 
     def _is_long(self) -> bool:
         info = workflow.info()
@@ -153,15 +165,52 @@ class PortfolioRun:
             if not held.leaving:
                 await self._close(held, "the portfolio is stopped")
 
-    async def _close(self, held: Held, why: str) -> None:
+    async def _close(self, held: Held, why: str, relief: Relief | None = None) -> None:
         """Ask for the end of a pair; it is forgotten when that is done (flaw P-2)."""
-        await self._note(Told(held.run_id, "remove", why))
+        await self._note(_told(held, "remove", why, relief))
         asked = CloseRun(held.run_id, self._name, why, str(self._state.turns))
         refused = await portfolio_calls.close_pair(asked)
         if refused:  # it is asked again after the next look
             await self._note(Told(held.run_id, "refused", f"remove: {refused}"))
             return
-        self._state = self._state.with_pair(replace(held, leaving=True, asked=True))
+        easing = Easing(Decimal(0), self._patience())
+        leaving = replace(held, leaving=True, asked=True, easing=easing)
+        self._state = self._state.with_pair(leaving)
+
+    # --- relief ------------------------------------------------------------------------------
+
+    async def _look_at_margins(self) -> None:
+        """Look at the accounts whose margin the pairs need, and relieve those that need it."""
+        now, accounts = workflow.now(), burdened(self._state)
+        if not accounts or (self._strained_at and now < self._strained_at and not self._is_due()):
+            return
+        self._strained_at = now + timedelta(seconds=self._spec.look_every)
+        await self._relieve(await self._look_at_accounts(accounts))
+
+    async def _relieve(self, looks: Mapping[str, AccountLook]) -> None:
+        """Let pairs give back where an account uses too much margin: nothing holds that back."""
+        before, now = self._state.margins, workflow.now()
+        self._state = replace(self._state, margins=margins(self._spec, self._state, looks, now))
+        for news in margin_news(self._spec, before, self._state.margins):
+            alerts = (Alert(AlertLevel.WARNING, news.why),) if news.alarming else ()
+            await self._say(news.what, "", news.why, *alerts)
+        for relief in reliefs(self._spec, self._state, looks.values(), now):
+            if self._phase is not Phase.RUNNING:
+                return
+            await self._ease(relief)
+
+    async def _ease(self, relief: Relief) -> None:
+        why = f"{told_of(relief.change)}: {relief.why}"
+        if relief.change.kind is Kind.REMOVE:
+            await self._close(relief.held, why, relief)
+            return
+        count = self._state.reliefs + 1
+        self._state = replace(self._state, reliefs=count)
+        number = f"{self._state.turns}-{count}"  # several may be between two scans
+        await self._change(relief.held, relief.change, number, relief)
+
+    def _patience(self) -> datetime:
+        return workflow.now() + self._spec.margin.patience
 
     # --- a turn ------------------------------------------------------------------------------
 
@@ -178,7 +227,8 @@ class PortfolioRun:
             return
         looks = await self._look_at_accounts(self._spec.counted)
         equity = equity_of(self._spec, looks)
-        self._state = replace(self._state, scanned_at=found.survey.at, equity=equity)
+        state = scored(self._state, found.survey)
+        self._state = replace(state, scanned_at=found.survey.at, equity=equity)
         if equity is None or equity <= 0:
             await self._fail(f"the equity is {'not known' if equity is None else equity}")
             return
@@ -215,14 +265,15 @@ class PortfolioRun:
             if change.kind is Kind.REMOVE:
                 await self._close(held, told_of(change))
             else:
-                await self._resize(held, change)
+                await self._change(held, change, str(self._state.turns))
 
     async def _grow(self, survey: Survey, equity: Decimal) -> None:
         """Take on more, as far as the margin allows by a look at the accounts as they are now."""
-        changes = growing(self._spec, self._state, survey, equity)
-        if not changes:
+        if not growing(self._spec, self._state, survey, equity):
             return
         looks = await self._look_at_accounts(self._spec.accounts)
+        await self._relieve(looks)
+        changes = growing(self._spec, self._state, survey, equity)
         now = workflow.now()
         found = admitted(self._spec, self._state, survey, changes, looks, now)
         room = max(self._spec.most_changes - self._shrunk(), 0)
@@ -240,18 +291,24 @@ class PortfolioRun:
     async def _take_on(self, survey: Survey, change: Change) -> None:
         held, offer = self._state.of(change.pair), survey.offer(change.pair)
         if held is not None:
-            await self._resize(held, change)
+            await self._change(held, change, str(self._state.turns))
         elif offer is not None:
-            self._state, held = begin_pair(self._name, self._state, offer, change.target)
+            score = survey.score(change.pair)
+            state, held = begin_pair(self._name, self._state, offer, change.target, score)
+            self._state = state
             await self._note(Told(held.run_id, "add", told_of(change)))
             await self._begin(held)
 
-    async def _resize(self, held: Held, change: Change) -> None:
-        why = told_of(change)
-        changed = replace(held, amount=change.target)
-        await self._note(Told(held.run_id, change.kind.name.lower(), why))
+    async def _change(
+        self, held: Held, change: Change, number: str, relief: Relief | None = None
+    ) -> None:
+        """Let a pair have another amount; *number* is that of the command, for ever."""
+        why = told_of(change) if relief is None else f"{told_of(change)}: {relief.why}"
+        share = EXACT.divide(change.target, change.current) if relief is None else relief.share
+        changed = held.given(change.target, share, self._patience())
+        await self._note(_told(held, change.kind.name.lower(), why, relief))
         settings = spec_of(self._spec, changed)
-        asked = ChangeRun(held.run_id, settings, self._name, why, str(self._state.turns))
+        asked = ChangeRun(held.run_id, settings, self._name, why, number)
         refused = await portfolio_calls.change_pair(asked)
         if refused:
             await self._note(Told(held.run_id, "refused", f"{why}: {refused}"))
@@ -330,8 +387,9 @@ class PortfolioRun:
     async def _note(self, told: Told) -> None:
         """Put what became of a pair into the audit log."""
         alerts = (Alert(AlertLevel.ERROR, told.why),) if told.grave else ()
+        numbers = dict(told.numbers) or None
         await portfolio_calls.tell(
-            PortfolioTold(told.run_id, told.what, self._name, told.why, alerts)
+            PortfolioTold(told.run_id, told.what, self._name, told.why, alerts, numbers)
         )
 
     async def _say(self, did: str, by: str, why: str, *alerts: Alert) -> None:
@@ -346,3 +404,10 @@ class PortfolioRun:
             workflow.upsert_search_attributes(
                 [names.STRATEGY.value_set("portfolio"), names.PHASE.value_set(self._told)]
             )
+
+
+def _told(held: Held, what: str, why: str, relief: Relief | None) -> Told:
+    """Return what the audit log has of a change; of a relief, with the numbers behind it."""
+    if relief is None:
+        return Told(held.run_id, what, why)
+    return Told(held.run_id, "relieve", why, numbers=relief.numbers)

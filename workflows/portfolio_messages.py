@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from domain.arbitrage.portfolio import Held, PortfolioState, told_of
+from domain.arbitrage.portfolio import Held, Level, PortfolioState, told_of
 from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
+from domain.arbitrage.relief import use_of
 from domain.arbitrage.state import Phase
 from workflows.messages import readable
 
@@ -44,6 +45,15 @@ class PairLine:
 
 
 @dataclass(frozen=True, slots=True)
+class MarginLine:
+    """An account whose margin the pairs need, and how much of it is used, for people."""
+
+    account: str
+    level: Level
+    use: str
+
+
+@dataclass(frozen=True, slots=True)
 class PortfolioStatus:
     """What a portfolio is doing. `failed` says why nothing followed from the last scan."""
 
@@ -58,6 +68,7 @@ class PortfolioStatus:
     rests: dict[str, datetime]
     turns: int
     begun: int
+    margins: tuple[MarginLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ def status_of(state: PortfolioState) -> PortfolioStatus:
         dict(state.rests),
         state.turns,
         state.begun,
+        tuple(MarginLine(name, seen.level, use_of(seen)) for name, seen in state.margins.items()),
     )
 
 
@@ -92,12 +104,19 @@ def _line(held: Held) -> PairLine:
     return PairLine(held.pair, held.run_id, held.amount, held.bases, doing)
 
 
+def margin_told(line: MarginLine) -> str:
+    """Return how the margin of an account stands, for people."""
+    over = ", strained: pairs give back, and nothing grows" if line.level is Level.STRAINED else ""
+    return f"margin use of {line.account}: {line.use}{over}"
+
+
 def details(shown: PortfolioStatus) -> str:
     """Return what people read who open the workflow."""
     scanned = "never" if shown.scanned_at is None else f"{shown.scanned_at:%F %T} UTC"
     lines = [f"{shown.phase}, {len(shown.pairs)} pairs, last scan {scanned}"]
     if shown.failed:
         lines += ["", f"Nothing followed from the last scan: {shown.failed}"]
+    lines += ["", *(f"- {margin_told(each)}" for each in shown.margins)] if shown.margins else []
     for title, told in (("Advised", shown.advised), ("Held back", shown.held_back)):
         lines += ["", *(f"- {title}: {each}" for each in told)] if told else []
     lines += ["", "| run | pair | amount | first | second | |", "|---|---|---|---|---|---|"]

@@ -2,6 +2,7 @@
 
     forgotten  a pair whose run has ended with nothing left, and no other (flaw P-2)
     shrinking  remove and reduce, at any time
+    easing     what a pair was asked to give back, until it has: see `domain.arbitrage.relief`
     growing    resize and add, with room for what is still leaving, and within the margin of the
                accounts as they were looked at just now (flaw P-4)
     rests      a pair that somebody stopped, or that could not begin, is not added for a while
@@ -40,6 +41,7 @@ from domain.money import EXACT, ZERO, MarketKind, add, fixed
 
 #: Amounts are told with so many digits: nobody trades by the tenth.
 _DIGITS: Final = Context(prec=6, rounding=ROUND_DOWN)
+_NEAR: Final = Decimal("1.02")
 _SLUG_LENGTH: Final = 40
 
 
@@ -86,6 +88,10 @@ class Survey:
     def offer(self, pair: str) -> Offer | None:
         """Return the offer of *pair*; None if it is not worth holding."""
         return next((each for each in self.offers if each.pair == pair), None)
+
+    def score(self, pair: str) -> Decimal | None:
+        """Return the score of *pair*; None if the scan does not tell it."""
+        return next((each.score for each in self.ranked if each.pair == pair), None)
 
 
 def survey_of(found: Scanned, quote: str, held: Iterable[str]) -> Survey:
@@ -134,9 +140,49 @@ class AccountLook:
     account: str
     margin: MarginAccount
     worth: Decimal
+    #: As the venue tells it, 1 to 0; None: it does not.
+    health: Decimal | None = None
+    #: What all its perpetuals are worth, in quote, whoever trades them, and the price of each.
+    notional: Decimal = ZERO
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def strain(self) -> MarginAccount:
+        """Return the account by which its use of margin is judged.
+
+        What a venue tells is of all it counts as margin, which may be more than the quote.
+        """
+        if self.health is None:
+            return self.margin
+        needed = EXACT.subtract(Decimal(1), self.health)
+        return MarginAccount(Decimal(1), needed, self.margin.at)
 
 
 # ---- what is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Easing:
+    """What a pair that was asked to give back should hold by `until`: base of its larger leg."""
+
+    base: Decimal
+    until: datetime
+
+
+class Level(StrEnum):
+    """How the margin of an account stands."""
+
+    RELAXED = "relaxed"
+    STRAINED = "strained"  # more of it is used than may be
+    UNKNOWN = "unknown"  # nobody could tell, or not lately
+
+
+@dataclass(frozen=True, slots=True)
+class MarginSeen:
+    """The margin of an account as it was seen last; `use` is None where there is nothing to say."""
+
+    level: Level
+    use: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +204,27 @@ class Held:
     #: Its run has ended and something is left: a person has to see to it.
     stranded: bool = False
     note: str = ""
+    #: As the last scan told it that knew.
+    score: Decimal | None = None
+    easing: Easing | None = None
+
+    @property
+    def larger(self) -> Decimal:
+        """Return the base of the leg that holds more, without its sign."""
+        return max(EXACT.abs(base) for base in self.bases)
 
     def notional(self, survey: Survey) -> Decimal:
         """Return what a leg is worth at the price of *survey*, or is meant to be, in quote."""
         offer = survey.offer(self.pair)
-        larger = max(EXACT.abs(base) for base in self.bases)
-        if offer is None or self.trades or not larger:
+        if offer is None or self.trades or not self.larger:
             return self.amount
-        return EXACT.multiply(larger, offer.legs[0].price)
+        worth = EXACT.multiply(self.larger, offer.legs[0].price)
+        return worth if self.easing is None else min(worth, self.amount)
+
+    def given(self, amount: Decimal, share: Decimal, until: datetime) -> "Held":
+        """Return the pair as it is asked for *amount* (quote), and to hold *share* of its base."""
+        easing = Easing(EXACT.multiply(self.larger, share), until) if share < 1 else None
+        return replace(self, amount=amount, easing=easing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +248,10 @@ class PortfolioState:
     advised: tuple[Change, ...] = ()
     #: Why some of it was not done.
     held_back: tuple[str, ...] = ()
+    #: The accounts whose margin pairs need, as they were looked at last.
+    margins: Mapping[str, MarginSeen] = field(default_factory=dict)
+    #: How often a pair was asked to relieve an account: makes each time a command of its own.
+    reliefs: int = 0
 
     def of(self, pair: str) -> Held | None:
         """Return what is held of *pair*."""
@@ -216,6 +279,8 @@ class Told:
     what: str
     why: str
     grave: bool = False
+    #: The numbers behind it, for the audit log.
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 def looked_at(
@@ -228,7 +293,8 @@ def looked_at(
         if held is None:
             continue
         if look.standing is Standing.RUNNING and look.status is not None:
-            state = state.with_pair(_seen(held, look.status))
+            seen = _seen(held, look.status)
+            state = state.with_pair(_eased(seen, since=held, until=now + spec.margin.patience))
         elif look.standing is Standing.ENDED:
             state, news = _ended(spec, state, held, look, now)
             told += news
@@ -246,6 +312,16 @@ def _seen(held: Held, status: PairStatus) -> Held:
         leaving=leaving,
         note=str(status.phase),
     )
+
+
+def _eased(seen: Held, *, since: Held, until: datetime) -> Held:
+    """Return a pair with what it still has to give back; one that others close does so too."""
+    if seen.leaving and not since.leaving and seen.easing is None:
+        return replace(seen, easing=Easing(ZERO, until))
+    # A leg is whole lots, at the price of the moment: it is where it should be, or close to it.
+    if seen.easing is not None and seen.larger <= EXACT.multiply(seen.easing.base, _NEAR):
+        return replace(seen, easing=None)
+    return seen
 
 
 def _ended(
@@ -268,6 +344,14 @@ def _ended(
 
 
 # ---- what a scan advises
+
+
+def scored(state: PortfolioState, survey: Survey) -> PortfolioState:
+    """Return the state with the scores that *survey* tells; who it does not know keeps its own."""
+    for held in state.held:
+        score = survey.score(held.pair)
+        state = state.with_pair(replace(held, score=held.score if score is None else score))
+    return state
 
 
 def equity_of(spec: PortfolioSpec, looks: Mapping[str, AccountLook]) -> Decimal | None:
@@ -309,7 +393,7 @@ def advised(
         _listings(spec, state, survey),
         bound=survey.unknown | leaving,
     )
-    rounded = (replace(each, target=_DIGITS.plus(each.target)) for each in changes)
+    rounded = (replace(each, target=told_amount(each.target)) for each in changes)
     return tuple(each for each in rounded if _is_news(state, each))
 
 
@@ -385,12 +469,16 @@ def _weigh(
 
 
 def begin_pair(
-    name: str, state: PortfolioState, offer: Offer, amount: Decimal
+    name: str,
+    state: PortfolioState,
+    offer: Offer,
+    amount: Decimal,
+    score: Decimal | None = None,
 ) -> tuple[PortfolioState, Held]:
     """Return the state with a new pair in it. Its run has a name that none had before."""
     number = state.begun + 1
     run_id = f"{name}-{slug(offer)}-{number}"
-    held = Held(offer.pair, run_id, offer.legs, amount)
+    held = Held(offer.pair, run_id, offer.legs, amount, score=score)
     return replace(state, begun=number, held=(*state.held, held)), held
 
 
@@ -405,6 +493,11 @@ def spec_of(spec: PortfolioSpec, held: Held) -> ArbSpec:
     """Return the settings of a pair as the portfolio means it now."""
     first, second = (leg.spec for leg in held.legs)
     return spec.spec_of((first, second), held.amount)
+
+
+def told_amount(amount: Decimal) -> Decimal:
+    """Return *amount* as a pair is told it, never more."""
+    return _DIGITS.plus(amount)
 
 
 def told_of(change: Change) -> str:
