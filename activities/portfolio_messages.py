@@ -70,3 +70,4 @@ class PortfolioTold:
     why: str
     alerts: tuple[Alert, ...] = ()
     after: dict[str, str] | None = None
+    before: dict[str, str] | None = None

@@ -150,7 +150,7 @@ class PortfolioActivities:
                 "portfolio",
                 asked.did,
                 asked.subject,
-                None,
+                asked.before,
                 asked.after,
                 asked.why,
             )

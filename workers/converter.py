@@ -30,7 +30,7 @@ from workflows.messages import (
     StopGrid,
 )
 from workflows.pair_messages import ArbInput, ExitPair, PairTradeInput, ReconfigurePair
-from workflows.portfolio_messages import PortfolioInput
+from workflows.portfolio_messages import PortfolioInput, ReconfigurePortfolio
 
 _SHARED: Final = PydanticPayloadConverter()
 
@@ -73,6 +73,7 @@ _READ: Final[tuple[Any, ...]] = (
     ExitPair,
     ReconfigurePair,
     PortfolioInput,
+    ReconfigurePortfolio,
     Surveyed,
     list[PairLook],
     AccountLook,

@@ -14,13 +14,10 @@ from decimal import Decimal
 from typing import ClassVar, Final
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError
 
 from activities.portfolio_messages import (
     AccountLookInput,
-    ChangeRun,
-    CloseRun,
     PortfolioTold,
     SurveyInput,
 )
@@ -42,28 +39,32 @@ from domain.arbitrage.portfolio import (
     spec_of,
     told_of,
 )
+from domain.arbitrage.portfolio_change import check_change, differences, reconfigured
+from domain.arbitrage.portfolio_spec import PortfolioSpec
 from domain.arbitrage.rebalance import Change, Kind
 from domain.arbitrage.relief import Relief, burdened, margin_news, margins, reliefs
 from domain.arbitrage.state import Phase
+from domain.errors import InvalidValueError
 from domain.grid.events import Alert, AlertLevel
 from domain.money import EXACT
 from workflows import names, portfolio_calls
 from workflows.messages import Command
-from workflows.pair_messages import ArbInput
 from workflows.portfolio_messages import (
     PortfolioInput,
+    PortfolioPreview,
     PortfolioResult,
     PortfolioStatus,
+    ReconfigurePortfolio,
     details,
     status_of,
 )
+from workflows.portfolio_pairs import Pairs
 
 #: As many events as a history has before the portfolio goes on in a new workflow.
 ROLL_AT: Final = 1000
 #: While a pair is being closed it is looked at so often.
 _CLOSING: Final = timedelta(seconds=3)
 _SOONEST: Final = timedelta(milliseconds=50)
-_TASK_TIMEOUT: Final = timedelta(seconds=3)
 
 
 @workflow.defn(name=names.PORTFOLIO_RUN)
@@ -76,7 +77,10 @@ class PortfolioRun:
     def __init__(self, start: PortfolioInput) -> None:
         self._name = workflow.info().workflow_id
         self._spec = start.spec
+        #: Settings that a person wants; they are followed from the next look on.
+        self._wanted: PortfolioSpec | None = None
         self._state = start.state or PortfolioState()
+        self._pairs = Pairs(self._name)
         self._told: str | None = None
         #: A person has said something: what is waited for may have changed.
         self._woken = False
@@ -106,6 +110,7 @@ class PortfolioRun:
         """Look and scan until the portfolio is over (False) or should go on elsewhere (True)."""
         while True:
             self._woken = False
+            await self._adopt()
             await self._look_at_pairs()
             if self._phase is Phase.STOPPING:
                 if not self._state.held:
@@ -118,7 +123,7 @@ class PortfolioRun:
                 if self._is_due() and not self._is_stopping():
                     await self._turn()
             self._show()
-            if self._is_long() and workflow.all_handlers_finished():
+            if self._is_long() and self._wanted is None and workflow.all_handlers_finished():
                 return True
             await self._wait()
 
@@ -137,6 +142,10 @@ class PortfolioRun:
     def _is_due(self) -> bool:
         due = self._state.due_at
         return due is None or due <= workflow.now()
+
+    def _follows(self) -> bool:
+        """Return whether what a scan advised by these settings is still wanted."""
+        return self._phase is Phase.RUNNING and self._wanted is None
 
     def _is_stopping(self) -> bool:
         return self._phase is Phase.STOPPING
@@ -158,7 +167,7 @@ class PortfolioRun:
         if left and not self._state.leaving and self._phase is Phase.RUNNING:
             self._state = replace(self._state, due_at=None)  # there is room now
         for each in told:
-            await self._note(each)
+            await self._pairs.note(each)
 
     async def _close_all(self) -> None:
         for held in self._state.held:
@@ -167,15 +176,11 @@ class PortfolioRun:
 
     async def _close(self, held: Held, why: str, relief: Relief | None = None) -> None:
         """Ask for the end of a pair; it is forgotten when that is done (flaw P-2)."""
-        await self._note(_told(held, "remove", why, relief))
-        asked = CloseRun(held.run_id, self._name, why, str(self._state.turns))
-        refused = await portfolio_calls.close_pair(asked)
-        if refused:  # it is asked again after the next look
-            await self._note(Told(held.run_id, "refused", f"remove: {refused}"))
-            return
-        easing = Easing(Decimal(0), self._patience())
-        leaving = replace(held, leaving=True, asked=True, easing=easing)
-        self._state = self._state.with_pair(leaving)
+        told = _told(held, "remove", why, relief)
+        if await self._pairs.close(told, str(self._state.turns)):  # else again after the next look
+            easing = Easing(Decimal(0), self._patience())
+            leaving = replace(held, leaving=True, asked=True, easing=easing)
+            self._state = self._state.with_pair(leaving)
 
     # --- relief ------------------------------------------------------------------------------
 
@@ -204,10 +209,13 @@ class PortfolioRun:
         if relief.change.kind is Kind.REMOVE:
             await self._close(relief.held, why, relief)
             return
-        count = self._state.reliefs + 1
-        self._state = replace(self._state, reliefs=count)
-        number = f"{self._state.turns}-{count}"  # several may be between two scans
-        await self._change(relief.held, relief.change, number, relief)
+        await self._change(relief.held, relief.change, self._number(), relief)
+
+    def _number(self) -> str:
+        """Return the number of a command, of which there may be several between two scans."""
+        count = self._state.asked + 1
+        self._state = replace(self._state, asked=count)
+        return f"{self._state.turns}-{count}"
 
     def _patience(self) -> datetime:
         return workflow.now() + self._spec.margin.patience
@@ -216,6 +224,7 @@ class PortfolioRun:
 
     async def _turn(self) -> None:
         """Scan, and carry out what that advises."""
+        await self._retell()
         now = workflow.now()
         turns = self._state.turns + 1
         self._state = replace(self._state, turns=turns, due_at=now + self._spec.pause)
@@ -234,9 +243,17 @@ class PortfolioRun:
             return
         plan = advised(self._spec, self._state, found.survey, equity)
         self._state = replace(self._state, failed="", advised=plan, held_back=())
-        if self._phase is Phase.RUNNING:
+        if self._follows():
             await self._shrink(shrinking(self._spec, self._state, found.survey, equity))
             await self._grow(found.survey, equity)
+
+    async def _retell(self) -> None:
+        """Tell the pairs what was written for them since they were told last."""
+        for held in self._state.held:
+            if held.outdated and not held.leaving and self._follows():
+                told = Told(held.run_id, "retell", "its portfolio was reconfigured")
+                if await self._pairs.change(told, spec_of(self._spec, held), self._number()):
+                    self._state = self._state.with_pair(replace(held, outdated=False))
 
     def _asked(self) -> SurveyInput:
         spec = self._spec
@@ -260,7 +277,7 @@ class PortfolioRun:
     async def _shrink(self, changes: Sequence[Change]) -> None:
         for change in changes[: self._spec.most_changes]:
             held = self._state.of(change.pair)
-            if held is None or self._phase is not Phase.RUNNING:
+            if held is None or not self._follows():
                 continue
             if change.kind is Kind.REMOVE:
                 await self._close(held, told_of(change))
@@ -281,7 +298,7 @@ class PortfolioRun:
         told += [f"{told_of(change)}: in the next turn" for change in found.changes[room:]]
         self._state = replace(self._state, held_back=tuple(told))
         for change in found.changes[:room]:
-            if self._phase is not Phase.RUNNING:
+            if not self._follows():
                 return
             await self._take_on(survey, change)
 
@@ -296,8 +313,8 @@ class PortfolioRun:
             score = survey.score(change.pair)
             state, held = begin_pair(self._name, self._state, offer, change.target, score)
             self._state = state
-            await self._note(Told(held.run_id, "add", told_of(change)))
-            await self._begin(held)
+            await self._pairs.note(Told(held.run_id, "add", told_of(change)))
+            await self._pairs.begin(held, spec_of(self._spec, held))
 
     async def _change(
         self, held: Held, change: Change, number: str, relief: Relief | None = None
@@ -306,30 +323,9 @@ class PortfolioRun:
         why = told_of(change) if relief is None else f"{told_of(change)}: {relief.why}"
         share = EXACT.divide(change.target, change.current) if relief is None else relief.share
         changed = held.given(change.target, share, self._patience())
-        await self._note(_told(held, change.kind.name.lower(), why, relief))
-        settings = spec_of(self._spec, changed)
-        asked = ChangeRun(held.run_id, settings, self._name, why, number)
-        refused = await portfolio_calls.change_pair(asked)
-        if refused:
-            await self._note(Told(held.run_id, "refused", f"{why}: {refused}"))
-            return
-        self._state = self._state.with_pair(changed)
-
-    async def _begin(self, held: Held) -> None:
-        """Start the run of a pair; it outlives this workflow, and there is one of it for ever."""
-        try:
-            await workflow.start_child_workflow(
-                names.ARBITRAGE_RUN,
-                ArbInput(spec_of(self._spec, held)),
-                id=held.run_id,
-                task_queue=names.account_queue(held.legs[0].account),
-                task_timeout=_TASK_TIMEOUT,
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary=f"{held.pair} of {self._name}"[:200],
-            )
-        except WorkflowAlreadyStartedError:
-            workflow.logger.warning("run %s was started before", held.run_id)
+        told = _told(held, change.kind.name.lower(), why, relief)
+        if await self._pairs.change(told, spec_of(self._spec, changed), number):
+            self._state = self._state.with_pair(changed)
 
     # --- what people say and hear ------------------------------------------------------------
 
@@ -361,6 +357,47 @@ class PortfolioRun:
     def _check_stop(self, command: Command) -> None:  # noqa: ARG002 - as the update
         self._require("stop", Phase.RUNNING, Phase.PAUSED)
 
+    @workflow.update
+    async def reconfigure(self, command: ReconfigurePortfolio) -> PortfolioStatus:
+        """Follow other settings, from a fresh scan on."""
+        changes = differences(self._wanted or self._spec, command.spec)
+        self._wanted = command.spec  # before the first await, as in `_commanded`
+        self._woken = True
+        before = {each.field: each.before for each in changes}
+        after = {each.field: each.after for each in changes}
+        told = PortfolioTold(
+            self._name, "reconfigure", command.by or self._name, command.why, (), after, before
+        )
+        await portfolio_calls.tell(told)
+        return self.status()
+
+    @reconfigure.validator
+    def _check_reconfigure(self, command: ReconfigurePortfolio) -> None:
+        self._require("reconfigure", Phase.RUNNING, Phase.PAUSED)
+        refused = self._refusal(command.spec)
+        if refused:
+            raise ApplicationError(refused, type="InvalidValueError")
+
+    def _refusal(self, spec: PortfolioSpec) -> str:
+        try:
+            check_change(self._state, self._spec, spec)
+        except InvalidValueError as error:
+            return str(error)
+        return ""
+
+    async def _adopt(self) -> None:
+        """Follow the settings that were asked for. A pair that was begun since may need others."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return
+        refused = self._refusal(wanted)
+        if refused:
+            alert = Alert(AlertLevel.ERROR, f"it goes on with its old settings: {refused}")
+            await self._say("refused", "", f"reconfigure: {refused}", alert)
+            return
+        self._state = reconfigured(self._state, self._spec, wanted)
+        self._spec = wanted
+
     async def _commanded(self, did: str, phase: Phase, command: Command) -> PortfolioStatus:
         self._go(phase)  # before the first await: the loop looks at it between two changes
         await self._say(did, command.by, command.why)
@@ -370,6 +407,12 @@ class PortfolioRun:
         if self._phase not in phases:
             told = f"cannot {what}: the portfolio is {self._phase}"
             raise ApplicationError(told, type="InvalidValueError")
+
+    @workflow.query(name="preview")
+    def preview(self, spec: PortfolioSpec) -> PortfolioPreview:
+        """Return what a reconfiguration to *spec* would do; it does nothing."""
+        changes = differences(self._wanted or self._spec, spec)
+        return PortfolioPreview(changes, self._refusal(spec))
 
     @workflow.query(name="status")
     def status(self) -> PortfolioStatus:
@@ -383,14 +426,6 @@ class PortfolioRun:
     def _go(self, phase: Phase) -> None:
         self._state = replace(self._state, phase=phase)
         self._woken = True
-
-    async def _note(self, told: Told) -> None:
-        """Put what became of a pair into the audit log."""
-        alerts = (Alert(AlertLevel.ERROR, told.why),) if told.grave else ()
-        numbers = dict(told.numbers) or None
-        await portfolio_calls.tell(
-            PortfolioTold(told.run_id, told.what, self._name, told.why, alerts, numbers)
-        )
 
     async def _say(self, did: str, by: str, why: str, *alerts: Alert) -> None:
         """Put what became of the portfolio into the audit log."""

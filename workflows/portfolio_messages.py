@@ -9,6 +9,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from domain.arbitrage.portfolio import Held, Level, PortfolioState, told_of
+from domain.arbitrage.portfolio_change import FieldChange
 from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
 from domain.arbitrage.relief import use_of
 from domain.arbitrage.state import Phase
@@ -31,6 +32,28 @@ class PortfolioInput:
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         validate = readable(parse_spec)
         return core_schema.no_info_wrap_validator_function(validate, handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class ReconfigurePortfolio:
+    """New settings for a live portfolio."""
+
+    spec: PortfolioSpec
+    by: str = ""
+    why: str = ""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        validate = readable(parse_spec)
+        return core_schema.no_info_wrap_validator_function(validate, handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioPreview:
+    """What other settings would change; `refused` says why the portfolio cannot have them."""
+
+    changes: tuple[FieldChange, ...]
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,8 @@ class Held:
     #: As the last scan told it that knew.
     score: Decimal | None = None
     easing: Easing | None = None
+    #: Its run was not told yet what the portfolio now has written for pairs.
+    outdated: bool = False
 
     @property
     def larger(self) -> Decimal:
@@ -224,7 +226,7 @@ class Held:
     def given(self, amount: Decimal, share: Decimal, until: datetime) -> "Held":
         """Return the pair as it is asked for *amount* (quote), and to hold *share* of its base."""
         easing = Easing(EXACT.multiply(self.larger, share), until) if share < 1 else None
-        return replace(self, amount=amount, easing=easing)
+        return replace(self, amount=amount, easing=easing, outdated=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +252,8 @@ class PortfolioState:
     held_back: tuple[str, ...] = ()
     #: The accounts whose margin pairs need, as they were looked at last.
     margins: Mapping[str, MarginSeen] = field(default_factory=dict)
-    #: How often a pair was asked to relieve an account: makes each time a command of its own.
-    reliefs: int = 0
+    #: How many commands pairs were sent between scans: makes each of them one of its own.
+    asked: int = 0
 
     def of(self, pair: str) -> Held | None:
         """Return what is held of *pair*."""

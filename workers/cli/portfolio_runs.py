@@ -24,7 +24,12 @@ from workers.cli.runs import NoWorkerError, checked_name, operator
 from workers.settings import Settings
 from workflows import names
 from workflows.messages import Command
-from workflows.portfolio_messages import PortfolioInput, PortfolioStatus
+from workflows.portfolio_messages import (
+    PortfolioInput,
+    PortfolioPreview,
+    PortfolioStatus,
+    ReconfigurePortfolio,
+)
 
 _QUERY: Final = timedelta(seconds=4)
 _UPDATE: Final = timedelta(seconds=15)
@@ -73,14 +78,27 @@ class Portfolios:
             answer: PortfolioStatus = await handle.query("status", result_type=PortfolioStatus)
             return answer
 
-    async def tell(self, name: str, update: str, why: str) -> PortfolioStatus:
+    async def preview(self, name: str, spec: PortfolioSpec) -> PortfolioPreview:
+        """Return what *spec* would change of a portfolio; it changes nothing."""
+        async with self._answers(name, _QUERY):
+            handle = self._client.get_workflow_handle(name)
+            if (await handle.describe()).workflow_type != names.PORTFOLIO_RUN:
+                raise _no_portfolio(name)
+            answer: PortfolioPreview = await handle.query(
+                "preview", spec, result_type=PortfolioPreview
+            )
+            return answer
+
+    async def tell(
+        self, name: str, update: str, message: Command | ReconfigurePortfolio
+    ) -> PortfolioStatus:
         """Send an update and return the status after it; a refusal is a CommandError."""
         async with self._answers(name, _UPDATE):
             handle = self._client.get_workflow_handle(name)
             if (await handle.describe()).workflow_type != names.PORTFOLIO_RUN:
                 raise _no_portfolio(name)
             answer: PortfolioStatus = await handle.execute_update(
-                update, Command(operator(), why), result_type=PortfolioStatus
+                update, message, result_type=PortfolioStatus
             )
             return answer
 

@@ -8,9 +8,11 @@ from workers.cli.grid_start import name_of
 from workers.cli.options import why_option, with_settings
 from workers.cli.output import console, money, number, put_json
 from workers.cli.portfolio_runs import Portfolios
+from workers.cli.runs import operator
 from workers.cli.specs import read_portfolio
 from workers.cli.tables import plain_table
 from workers.settings import Settings
+from workflows.messages import Command
 from workflows.portfolio_messages import PortfolioStatus, margin_told
 
 
@@ -77,7 +79,8 @@ async def stop(name: str, *, why: str, settings: Settings, as_json: bool) -> Non
 
 
 async def _tell(settings: Settings, name: str, update: str, why: str, *, as_json: bool) -> None:
-    after = await (await Portfolios.connect(settings)).tell(name, update, why)
+    message = Command(operator(), why)
+    after = await (await Portfolios.connect(settings)).tell(name, update, message)
     if as_json:
         put_json({"name": name, "status": after})
     else:
