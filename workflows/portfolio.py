@@ -187,7 +187,10 @@ class PortfolioRun:
     async def _look_at_margins(self) -> None:
         """Look at the accounts whose margin the pairs need, and relieve those that need it."""
         now, accounts = workflow.now(), burdened(self._state)
-        if not accounts or (self._strained_at and now < self._strained_at and not self._is_due()):
+        if not accounts:
+            self._state = replace(self._state, margins={})
+            return
+        if self._strained_at is not None and now < self._strained_at and not self._is_due():
             return
         self._strained_at = now + timedelta(seconds=self._spec.look_every)
         await self._relieve(await self._look_at_accounts(accounts))
@@ -209,10 +212,10 @@ class PortfolioRun:
         if relief.change.kind is Kind.REMOVE:
             await self._close(relief.held, why, relief)
             return
-        await self._change(relief.held, relief.change, self._number(), relief)
+        await self._change(relief.held, relief.change, relief)
 
     def _number(self) -> str:
-        """Return the number of a command, of which there may be several between two scans."""
+        """Return the number of a change, of which a pair may be told several between two scans."""
         count = self._state.asked + 1
         self._state = replace(self._state, asked=count)
         return f"{self._state.turns}-{count}"
@@ -282,7 +285,7 @@ class PortfolioRun:
             if change.kind is Kind.REMOVE:
                 await self._close(held, told_of(change))
             else:
-                await self._change(held, change, str(self._state.turns))
+                await self._change(held, change)
 
     async def _grow(self, survey: Survey, equity: Decimal) -> None:
         """Take on more, as far as the margin allows by a look at the accounts as they are now."""
@@ -308,7 +311,7 @@ class PortfolioRun:
     async def _take_on(self, survey: Survey, change: Change) -> None:
         held, offer = self._state.of(change.pair), survey.offer(change.pair)
         if held is not None:
-            await self._change(held, change, str(self._state.turns))
+            await self._change(held, change)
         elif offer is not None:
             score = survey.score(change.pair)
             state, held = begin_pair(self._name, self._state, offer, change.target, score)
@@ -316,15 +319,13 @@ class PortfolioRun:
             await self._pairs.note(Told(held.run_id, "add", told_of(change)))
             await self._pairs.begin(held, spec_of(self._spec, held))
 
-    async def _change(
-        self, held: Held, change: Change, number: str, relief: Relief | None = None
-    ) -> None:
-        """Let a pair have another amount; *number* is that of the command, for ever."""
+    async def _change(self, held: Held, change: Change, relief: Relief | None = None) -> None:
+        """Let a pair have another amount."""
         why = told_of(change) if relief is None else f"{told_of(change)}: {relief.why}"
         share = EXACT.divide(change.target, change.current) if relief is None else relief.share
         changed = held.given(change.target, share, self._patience())
         told = _told(held, change.kind.name.lower(), why, relief)
-        if await self._pairs.change(told, spec_of(self._spec, changed), number):
+        if await self._pairs.change(told, spec_of(self._spec, changed), self._number()):
             self._state = self._state.with_pair(changed)
 
     # --- what people say and hear ------------------------------------------------------------

@@ -221,7 +221,8 @@ class Held:
         if offer is None or self.trades or not self.larger:
             return self.amount
         worth = EXACT.multiply(self.larger, offer.legs[0].price)
-        return worth if self.easing is None else min(worth, self.amount)
+        gives = self.easing is not None and self.easing.until > survey.at
+        return min(worth, self.amount) if gives else worth
 
     def given(self, amount: Decimal, share: Decimal, until: datetime) -> "Held":
         """Return the pair as it is asked for *amount* (quote), and to hold *share* of its base."""
@@ -252,7 +253,7 @@ class PortfolioState:
     held_back: tuple[str, ...] = ()
     #: The accounts whose margin pairs need, as they were looked at last.
     margins: Mapping[str, MarginSeen] = field(default_factory=dict)
-    #: How many commands pairs were sent between scans: makes each of them one of its own.
+    #: How many changes pairs were told: makes the command of each one of its own.
     asked: int = 0
 
     def of(self, pair: str) -> Held | None:
@@ -296,7 +297,7 @@ def looked_at(
             continue
         if look.standing is Standing.RUNNING and look.status is not None:
             seen = _seen(held, look.status)
-            state = state.with_pair(_eased(seen, since=held, until=now + spec.margin.patience))
+            state = state.with_pair(_eased(seen, held, now, spec.margin.patience))
         elif look.standing is Standing.ENDED:
             state, news = _ended(spec, state, held, look, now)
             told += news
@@ -316,14 +317,16 @@ def _seen(held: Held, status: PairStatus) -> Held:
     )
 
 
-def _eased(seen: Held, *, since: Held, until: datetime) -> Held:
+def _eased(seen: Held, before: Held, now: datetime, patience: timedelta) -> Held:
     """Return a pair with what it still has to give back; one that others close does so too."""
-    if seen.leaving and not since.leaving and seen.easing is None:
-        return replace(seen, easing=Easing(ZERO, until))
+    easing = seen.easing
+    if easing is None:
+        closes = seen.leaving and not before.leaving
+        return replace(seen, easing=Easing(ZERO, now + patience)) if closes else seen
     # A leg is whole lots, at the price of the moment: it is where it should be, or close to it.
-    if seen.easing is not None and seen.larger <= EXACT.multiply(seen.easing.base, _NEAR):
-        return replace(seen, easing=None)
-    return seen
+    near = seen.larger <= EXACT.multiply(easing.base, _NEAR)
+    forgotten = now >= easing.until + patience  # it was too little for an order, say
+    return replace(seen, easing=None) if near or forgotten else seen
 
 
 def _ended(

@@ -34,6 +34,8 @@ from domain.money import EXACT, ZERO, MarketKind, add, fixed
 _WHOLE: Final = Decimal(1)
 #: A pair that would keep less of itself than this is closed.
 _LEAST: Final = Decimal("0.1")
+#: In quote: divisions leave traces, and nobody is asked for one.
+_TRIFLE: Final = Decimal("0.000001")
 
 
 # ---- what is seen
@@ -151,7 +153,7 @@ class _Asking:
         needed = EXACT.subtract(excess, self._underway(parts))
         able = [part for part in parts if _is_able(part)]
         for number, part in enumerate(able, start=1):
-            if part.held.larger and needed <= 0:
+            if part.held.larger and needed <= _TRIFLE:
                 return
             why = f"its score {_score(part.held)} is number {number} of {len(able)} from the lowest"
             needed = EXACT.subtract(needed, self._ask(part, needed, look, why))
@@ -186,8 +188,7 @@ class _Asking:
             return ZERO
         gives = max(EXACT.divide(needed, part.worth), drift)
         after = self._keep(part, EXACT.subtract(stays, gives), look, why)
-        # Not what is left of the one by the other: a division may leave a trace, and ask the next.
-        return needed if after else EXACT.multiply(part.worth, stays)
+        return EXACT.multiply(part.worth, EXACT.subtract(stays, after))
 
     def _keep(self, part: _Part, share: Decimal, look: AccountLook, why: str) -> Decimal:
         share = share if share >= _LEAST else ZERO

@@ -250,16 +250,18 @@ def test_a_pair_is_eased_when_it_holds_what_it_should() -> None:
     after = eased(BOTH, first)
     run = first.held.run_id
 
-    def seen(base: str) -> Easing | None:
+    def seen(base: str, at: timedelta = timedelta(0)) -> Easing | None:
         legs = [
             LegStatus("a", "A", sign * D(base), ZERO, ZERO, None, None, None) for sign in (1, -1)
         ]
         told = PairStatus(Phase.RUNNING, None, None, ZERO, "", "", 1, (legs[0], legs[1]))
-        found, _ = looked_at(spec(), after, [PairLook(run, Standing.RUNNING, told)], T0)
+        found, _ = looked_at(spec(), after, [PairLook(run, Standing.RUNNING, told)], T0 + at)
         return found.of("ETH perp").easing  # type: ignore[union-attr]
 
     assert seen("4") is not None
     assert seen("2.13") is None  # a lot more than 2.125
+    assert seen("4", WITHIN) is not None  # it is late
+    assert seen("4", 2 * WITHIN) is None  # nobody waits for it any more
 
 
 def test_a_pair_that_others_close_counts_as_under_way() -> None:
@@ -317,6 +319,15 @@ def test_a_scan_does_not_undo_what_is_being_given_back() -> None:
     assert shrinking(spec(), after, seen, equity) == ()
     (grows,) = growing(spec(), after, seen, equity)  # as what it was asked for, and not as 400
     assert (grows.pair, grows.current, grows.target) == ("ETH perp", D("212.5"), D("400"))
+
+
+def test_what_was_never_given_back_does_not_hide_what_a_pair_is_worth_later() -> None:
+    (first,) = reliefs(spec(), BOTH, [look("0.8")], T0)
+    seen = survey(("BTC", "3"), ("ETH", "2"))
+    held = eased(BOTH, first).of("ETH perp")
+    assert held is not None
+    assert held.notional(seen) == D("212.5")
+    assert held.notional(replace(seen, at=T0 + WITHIN)) == D("400")
 
 
 # ---- what always holds
