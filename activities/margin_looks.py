@@ -21,7 +21,7 @@ from activities.store.ledger import Ledger
 from activities.store.records import OPEN, Run
 from domain.accounting import VenueView
 from domain.arbitrage.margin import MarginAccount
-from domain.arbitrage.portfolio import AccountLook
+from domain.arbitrage.portfolio_state import AccountLook
 from domain.conditions import HealthVenue
 from domain.money import EXACT, ZERO, MarketKind, add
 from domain.ports import Venue

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.arbitrage.portfolio import Survey
+from domain.arbitrage.portfolio_state import Survey
 from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.universe import ScanFailed, UniverseSpec
 from domain.grid.events import Alert

@@ -14,7 +14,7 @@ from typing import Final, Self
 from activities.portfolio_messages import Surveyed, SurveyInput
 from activities.scanning import Marketplace, Scanner
 from domain.arbitrage.listing import Scanned
-from domain.arbitrage.portfolio import survey_of
+from domain.arbitrage.portfolio_state import survey_of
 from domain.arbitrage.universe import ScanFailed
 from domain.errors import InvalidValueError, TradingError
 

@@ -22,11 +22,6 @@ from activities.portfolio_messages import (
     SurveyInput,
 )
 from domain.arbitrage.portfolio import (
-    AccountLook,
-    Easing,
-    Held,
-    PortfolioState,
-    Survey,
     Told,
     admitted,
     advised,
@@ -41,6 +36,7 @@ from domain.arbitrage.portfolio import (
 )
 from domain.arbitrage.portfolio_change import check_change, differences, reconfigured
 from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.portfolio_state import AccountLook, Easing, Held, PortfolioState, Survey
 from domain.arbitrage.rebalance import Change, Kind
 from domain.arbitrage.relief import Relief, burdened, margin_news, margins, reliefs
 from domain.arbitrage.state import Phase

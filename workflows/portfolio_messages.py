@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from domain.arbitrage.portfolio import Held, Level, PortfolioState, told_of
+from domain.arbitrage.portfolio import told_of
 from domain.arbitrage.portfolio_change import FieldChange
 from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
+from domain.arbitrage.portfolio_state import Held, Level, PortfolioState
 from domain.arbitrage.relief import use_of
 from domain.arbitrage.state import Phase
 from workflows.messages import readable

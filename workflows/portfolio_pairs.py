@@ -8,7 +8,8 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.portfolio_messages import ChangeRun, CloseRun, PortfolioTold
-from domain.arbitrage.portfolio import Held, Told
+from domain.arbitrage.portfolio import Told
+from domain.arbitrage.portfolio_state import Held
 from domain.arbitrage.spec import ArbSpec
 from domain.grid.events import Alert, AlertLevel
 from workflows import names, portfolio_calls

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from domain.arbitrage.portfolio import PortfolioState
 from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.portfolio_state import PortfolioState
 from domain.errors import InvalidValueError
 
 #: What stands for a field that is not written.

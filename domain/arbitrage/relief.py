@@ -18,16 +18,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from domain.arbitrage.portfolio import (
+from domain.arbitrage.portfolio import told_amount
+from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.portfolio_state import (
     AccountLook,
     Held,
     Level,
     MarginSeen,
     OfferedLeg,
     PortfolioState,
-    told_amount,
 )
-from domain.arbitrage.portfolio_spec import PortfolioSpec
 from domain.arbitrage.rebalance import Change, Kind
 from domain.money import EXACT, ZERO, MarketKind, add, fixed
 

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 
 from activities.store.records import AuditEntry
-from domain.arbitrage.portfolio import Level
+from domain.arbitrage.portfolio_state import Level
 from tests.activities.coins import Coin
 from tests.eventually import eventually
 from tests.portfolio.ground import Ground, ground

@@ -10,14 +10,6 @@ import pytest
 from domain.arbitrage.funding import Direction
 from domain.arbitrage.margin import MarginAccount, Obstacle
 from domain.arbitrage.portfolio import (
-    AccountLook,
-    Held,
-    Offer,
-    OfferedLeg,
-    PairLook,
-    PortfolioState,
-    Standing,
-    Survey,
     admitted,
     begin_pair,
     equity_of,
@@ -27,6 +19,16 @@ from domain.arbitrage.portfolio import (
     spec_of,
 )
 from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
+from domain.arbitrage.portfolio_state import (
+    AccountLook,
+    Held,
+    Offer,
+    OfferedLeg,
+    PairLook,
+    PortfolioState,
+    Standing,
+    Survey,
+)
 from domain.arbitrage.rebalance import Kind
 from domain.arbitrage.state import Phase
 from domain.arbitrage.universe import Ranked

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from domain.arbitrage.portfolio import PortfolioState
 from domain.arbitrage.portfolio_change import (
     FieldChange,
     check_change,
@@ -13,6 +12,7 @@ from domain.arbitrage.portfolio_change import (
     reconfigured,
 )
 from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
+from domain.arbitrage.portfolio_state import PortfolioState
 from domain.errors import InvalidValueError
 from tests.domain.arbitrage.market import T0
 from tests.domain.arbitrage.test_portfolio import BTC, ETH, holding

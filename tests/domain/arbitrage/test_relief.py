@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from domain.arbitrage.funding import Direction
 from domain.arbitrage.margin import MarginAccount
-from domain.arbitrage.portfolio import (
+from domain.arbitrage.portfolio import begin_pair, growing, looked_at, scored, shrinking
+from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
+from domain.arbitrage.portfolio_state import (
     AccountLook,
     Easing,
     Held,
@@ -24,13 +26,7 @@ from domain.arbitrage.portfolio import (
     PortfolioState,
     Standing,
     Survey,
-    begin_pair,
-    growing,
-    looked_at,
-    scored,
-    shrinking,
 )
-from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
 from domain.arbitrage.rebalance import Kind
 from domain.arbitrage.relief import Relief, burdened, margin_news, margins, reliefs
 from domain.arbitrage.state import Phase
