@@ -31,11 +31,12 @@ async def test_other_settings_are_followed_at_once_and_pairs_are_told_theirs(
         await folio.start(every=3600)
         held = await folio.holds("BTC", "ETH")
         assert held.turns == 1
-        changed = {"every": 3600, "allocation": ONE, "pair": {**PAIR, "exit_below": "0.4"}}
+        changed = {"every": 5, "allocation": ONE, "pair": {**PAIR, "exit_below": "0.4"}}
         assert await previewed(folio, **changed) == {
             "allocation.group_cap": ("0.5", "0.4"),
             "allocation.pair_cap": ("0.5", "0.4"),
             "allocation.pairs": ("2", "1"),
+            "every": ("3600", "5"),
             "pair.exit_below": ("not set", "0.4"),
         }
         assert (await folio.status()).turns == 1  # that only looked
@@ -78,8 +79,8 @@ async def test_what_may_not_change_is_refused_and_paused_it_waits(
             await folio.handle.execute_update("reconfigure", bad)
         assert "accounts: " in str(wrong.value.__cause__)
         await folio.tell("pause")
-        await folio.reconfigure(every=3600, allocation=ONE)
-        found = await folio.until("a scan", lambda found: found.turns >= 2 and found.advised)
+        await folio.reconfigure(every=5, allocation=ONE)
+        found = await folio.until("two scans", lambda found: found.turns >= 3)
         assert [line.run for line in found.pairs] == [line.run for line in held.pairs]
         await folio.tell("resume")
         await folio.holds("BTC")
@@ -98,7 +99,9 @@ async def test_the_command_shows_what_changes_and_does_it(
         path = tmp_path / "next.yaml"
 
         async def run(*words: str, **changes: Any) -> Result:
-            spec = folio.spec(every=3600, **changes).model_dump(mode="json", exclude_unset=True)
+            spec = folio.spec(**{"every": 3600, **changes}).model_dump(
+                mode="json", exclude_unset=True
+            )
             path.write_text(json.dumps(spec))
             line = ["portfolio", "reconfigure", folio.name, str(path), *words]
             return await asyncio.to_thread(CliRunner().invoke, main, line)
@@ -112,7 +115,7 @@ async def test_the_command_shows_what_changes_and_does_it(
         refused = await run("--yes", quote="USDC")
         assert refused.exit_code == Exit.USAGE
         assert "quote: stays USDT while a portfolio runs" in refused.stderr
-        done = json.loads((await run("--yes", "--json", allocation=ONE)).stdout)
+        done = json.loads((await run("--yes", "--json", allocation=ONE, every=5)).stdout)
         assert done["changed"] is True
         assert {"field": "allocation.pairs", "before": "2", "after": "1"} in done["changes"]
         await folio.holds("BTC")
