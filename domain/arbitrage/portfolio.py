@@ -153,21 +153,30 @@ def equity_of(spec: PortfolioSpec, looks: Mapping[str, AccountLook]) -> Decimal 
 def shrinking(
     spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
 ) -> tuple[Change, ...]:
-    """Return what gives back, in the order of its turn."""
-    return tuple(each for each in advised(spec, state, survey, equity) if not each.kind.expands)
+    """Return what gives back, in the order of its turn: nobody makes room for what leaves."""
+    stays = tuple(each for each in state.held if each.stranded or not each.leaving)
+    after = replace(state, held=stays)
+    return tuple(each for each in _changes(spec, after, survey, equity) if not each.kind.expands)
 
 
 def growing(
     spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
 ) -> tuple[Change, ...]:
     """Return what takes on more, in the order of its turn: what leaves still has its room."""
-    return tuple(each for each in advised(spec, state, survey, equity) if each.kind.expands)
+    return tuple(each for each in _changes(spec, state, survey, equity) if each.kind.expands)
 
 
 def advised(
     spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
 ) -> tuple[Change, ...]:
     """Return the changes that *survey* advises; nothing for a pair that is on its way out."""
+    less = shrinking(spec, state, survey, equity)
+    return (*less, *growing(spec, state, survey, equity))
+
+
+def _changes(
+    spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
+) -> tuple[Change, ...]:
     held = {each.pair: each.notional(survey) for each in state.held}
     leaving = {each.pair for each in state.held if each.leaving}
     ranked = tuple(_apart(state, survey))

@@ -104,6 +104,17 @@ def test_a_pair_that_leaves_has_its_room_until_it_is_gone() -> None:
     assert shrinking(spec(), state, seen, EQUITY) == ()
 
 
+def test_a_pair_that_leaves_takes_no_place_from_one_that_stays() -> None:
+    fewer = spec(allocation={"pairs": 1, "leverage": 1, "pair_cap": 1, "group_cap": 1})
+    state, seen = holding((BTC, 500), (ETH, 500)), survey((BTC, 3), (ETH, 1))
+    assert [each.pair for each in shrinking(fewer, state, seen, EQUITY)] == [ETH.pair]
+    leaves = state.with_pair(replace(state.held[1], leaving=True, asked=True))
+    assert shrinking(fewer, leaves, seen, EQUITY) == ()
+    assert growing(fewer, leaves, seen, EQUITY) == ()  # what leaves still has its room
+    (grows,) = growing(fewer, replace(state, held=state.held[:1]), seen, EQUITY)
+    assert (grows.kind, grows.target) == (Kind.RESIZE, D("1000"))
+
+
 def test_p3_what_the_scan_cannot_tell_stays() -> None:
     state = holding((BTC, 600))
     seen = survey((ETH, 1), unknown=frozenset({BTC.pair}))
