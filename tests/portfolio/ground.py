@@ -147,7 +147,8 @@ class Ground:
                 "accounts": list(self.accounts),
                 "equity": 1000,
                 "every": 3,
-                "look_every": 1,
+                # Every second would be beyond the venue's limits: each look asks it some things.
+                "look_every": 3,
                 "allocation": {"pairs": 2, "leverage": 1, "pair_cap": "0.5", "group_cap": "0.5"},
                 "pair": PAIR,
                 **more,
