@@ -3,6 +3,7 @@
     equity       the quote it has + what its positions have gained; spot that is held is no margin
     worth        equity + spot that our runs hold, at its last price
     maintenance  (1 - health) * equity where the venue tells the health, else reckoned by the rate
+    notional     what its perpetuals are worth, whoever of ours trades them
 
 Positions are those on the symbols of our open runs.
 """
@@ -20,7 +21,7 @@ from activities.store.ledger import Ledger
 from activities.store.records import OPEN, Run
 from domain.accounting import VenueView
 from domain.arbitrage.margin import MarginAccount
-from domain.arbitrage.portfolio import AccountLook
+from domain.arbitrage.portfolio_state import AccountLook
 from domain.conditions import HealthVenue
 from domain.money import EXACT, ZERO, MarketKind, add
 from domain.ports import Venue
@@ -47,7 +48,8 @@ class MarginDesk:
         runs = await self._runs(asked.quote)
         balances = await self._venue.balances()
         cash = add(*(each.total for each in balances if each.asset == asked.quote))
-        gained = spot = reckoned = ZERO
+        gained = spot = notional = ZERO
+        prices: dict[str, Decimal] = {}
         for run in runs:
             view, price = await self._held(run)
             worth = EXACT.multiply(view.base, price)
@@ -55,11 +57,15 @@ class MarginDesk:
                 spot = add(spot, worth)
                 continue
             gained = add(gained, EXACT.subtract(worth, view.cost))
-            reckoned = add(reckoned, EXACT.multiply(EXACT.abs(worth), asked.maintenance_rate))
+            notional = add(notional, EXACT.abs(worth))
+            prices[run.symbol] = price
         equity = add(cash, gained)
-        told = await self._maintenance(equity)
-        margin = MarginAccount(equity, reckoned if told is None else told, at)
-        return AccountLook(self._account, margin, add(equity, spot))
+        health = await self._health()
+        needed = EXACT.multiply(notional, asked.maintenance_rate)
+        if health is not None:
+            needed = EXACT.multiply(EXACT.subtract(Decimal(1), health), max(equity, ZERO))
+        margin = MarginAccount(equity, needed, at)
+        return AccountLook(self._account, margin, add(equity, spot), health, notional, prices)
 
     async def _runs(self, quote: str) -> Sequence[Run]:
         """Return a run of each symbol that is in the books."""
@@ -79,13 +85,8 @@ class MarginDesk:
         bases = [(await self._ledger.account_of_run(run_id)).base for run_id in ours]
         return VenueView(ZERO, add(*bases)), price
 
-    async def _maintenance(self, equity: Decimal) -> Decimal | None:
-        if not isinstance(self._venue, HealthVenue):
-            return None
-        health = await self._venue.health()
-        if health is None:
-            return None
-        return EXACT.multiply(EXACT.subtract(Decimal(1), health), max(equity, ZERO))
+    async def _health(self) -> Decimal | None:
+        return await self._venue.health() if isinstance(self._venue, HealthVenue) else None
 
 
 class MarginActivities:

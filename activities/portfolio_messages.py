@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.arbitrage.portfolio import Survey
+from domain.arbitrage.portfolio_state import Survey
 from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.universe import ScanFailed, UniverseSpec
 from domain.grid.events import Alert
@@ -16,7 +16,6 @@ class SurveyInput:
     accounts: tuple[str, ...]
     universe: UniverseSpec
     quote: str
-    both_ways: bool = False
     held: tuple[str, ...] = ()
 
 
@@ -70,3 +69,4 @@ class PortfolioTold:
     why: str
     alerts: tuple[Alert, ...] = ()
     after: dict[str, str] | None = None
+    before: dict[str, str] | None = None

@@ -30,7 +30,7 @@ from activities.portfolio_messages import (
 from activities.store.ledger import Ledger
 from activities.store.records import AuditEntry
 from activities.surveying import SurveyDesk
-from domain.arbitrage.portfolio import PairLook, Standing
+from domain.arbitrage.portfolio_state import PairLook, Standing
 from domain.arbitrage.view import PairStatus
 from domain.money import EXACT, ZERO
 
@@ -150,7 +150,7 @@ class PortfolioActivities:
                 "portfolio",
                 asked.did,
                 asked.subject,
-                None,
+                asked.before,
                 asked.after,
                 asked.why,
             )

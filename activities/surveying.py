@@ -14,7 +14,7 @@ from typing import Final, Self
 from activities.portfolio_messages import Surveyed, SurveyInput
 from activities.scanning import Marketplace, Scanner
 from domain.arbitrage.listing import Scanned
-from domain.arbitrage.portfolio import survey_of
+from domain.arbitrage.portfolio_state import survey_of
 from domain.arbitrage.universe import ScanFailed
 from domain.errors import InvalidValueError, TradingError
 
@@ -60,11 +60,11 @@ class SurveyDesk:
         return Surveyed(survey_of(found, asked.quote, asked.held))
 
     async def _scanner(self, asked: SurveyInput) -> tuple[Scanner, asyncio.Lock]:
-        alike = SurveyInput(asked.accounts, asked.universe, "", asked.both_ways)
+        alike = SurveyInput(asked.accounts, asked.universe, "")
         known = self._scanners.get(alike)
         if known is None:
             places = await self._opened(asked.accounts)
-            made = Scanner(places, asked.universe, both_ways=asked.both_ways, top=_TOP)
+            made = Scanner(places, asked.universe, top=_TOP)
             known = made, asyncio.Lock()
             if len(self._scanners) >= _KEPT_SCANNERS:
                 self._scanners.pop(next(iter(self._scanners)))

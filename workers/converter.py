@@ -16,7 +16,7 @@ from activities.pair_messages import LegBooks, LegOpened
 from activities.portfolio_messages import Surveyed
 from domain.arbitrage.events import ArbEvent, TradeEnded
 from domain.arbitrage.pair_events import PairEvent
-from domain.arbitrage.portfolio import AccountLook, PairLook
+from domain.arbitrage.portfolio_state import AccountLook, PairLook
 from domain.grid.events import GridEvent, Resynced
 from domain.grid.spec import GridSpec
 from domain.risk.leaving_events import LeavingEvent
@@ -30,7 +30,7 @@ from workflows.messages import (
     StopGrid,
 )
 from workflows.pair_messages import ArbInput, ExitPair, PairTradeInput, ReconfigurePair
-from workflows.portfolio_messages import PortfolioInput
+from workflows.portfolio_messages import PortfolioInput, ReconfigurePortfolio
 
 _SHARED: Final = PydanticPayloadConverter()
 
@@ -73,6 +73,7 @@ _READ: Final[tuple[Any, ...]] = (
     ExitPair,
     ReconfigurePair,
     PortfolioInput,
+    ReconfigurePortfolio,
     Surveyed,
     list[PairLook],
     AccountLook,

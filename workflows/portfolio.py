@@ -1,33 +1,27 @@
 """A portfolio of pairs as a Temporal workflow: look, scan, weigh, and change one pair at a time.
 
-All decisions are `domain.arbitrage.portfolio`. It works on the services queue and needs no keys: a
-scan is of what anybody may see, accounts are looked at by their own workers, and each pair is a run
-of its own (`workflows.arbitrage`), which goes on whatever becomes of this one.
+All decisions are `domain.arbitrage.portfolio` and `relief`, which goes before all others. It works
+on the services queue and needs no keys: a scan is of what anybody may see, accounts are looked at
+by their own workers, and each pair is a run of its own (`workflows.arbitrage`), which goes on
+whatever becomes of this one.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Final
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError
 
 from activities.portfolio_messages import (
     AccountLookInput,
-    ChangeRun,
-    CloseRun,
     PortfolioTold,
     SurveyInput,
 )
 from domain.arbitrage.portfolio import (
-    AccountLook,
-    Held,
-    PortfolioState,
-    Survey,
     Told,
     admitted,
     advised,
@@ -35,26 +29,34 @@ from domain.arbitrage.portfolio import (
     equity_of,
     growing,
     looked_at,
+    scored,
     shrinking,
     spec_of,
     told_of,
 )
+from domain.arbitrage.portfolio_change import check_change, differences, reconfigured
+from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.portfolio_state import AccountLook, Easing, Held, PortfolioState, Survey
 from domain.arbitrage.rebalance import Change, Kind
+from domain.arbitrage.relief import Relief, burdened, margin_news, margins, reliefs
 from domain.arbitrage.state import Phase
+from domain.errors import InvalidValueError
 from domain.grid.events import Alert, AlertLevel
+from domain.money import EXACT
 from workflows import names, portfolio_calls
 from workflows.canceling import uncanceled
 from workflows.length import is_long
 from workflows.messages import Command
-from workflows.pair_messages import ArbInput
 from workflows.portfolio_messages import (
     PortfolioInput,
+    PortfolioPreview,
     PortfolioResult,
     PortfolioStatus,
+    ReconfigurePortfolio,
     details,
     status_of,
 )
-from workflows.timing import TASK_TIMEOUT
+from workflows.portfolio_pairs import Pairs
 
 #: As many events as a history has before the portfolio goes on in a new workflow.
 ROLL_AT: Final = 1000
@@ -73,10 +75,15 @@ class PortfolioRun:
     def __init__(self, start: PortfolioInput) -> None:
         self._name = workflow.info().workflow_id
         self._spec = start.spec
+        #: Settings that a person wants; they are followed from the next look on.
+        self._wanted: PortfolioSpec | None = None
         self._state = start.state or PortfolioState()
+        self._pairs = Pairs(self._name)
         self._told: str | None = None
         #: A person has said something: what is waited for may have changed.
         self._woken = False
+        #: When the accounts that pairs need margin of are looked at again.
+        self._strained_at: datetime | None = None
 
     @workflow.run
     async def run(self, start: PortfolioInput) -> PortfolioResult:
@@ -94,6 +101,7 @@ class PortfolioRun:
         """Look and scan until the portfolio is over (False) or should go on elsewhere (True)."""
         while True:
             self._woken = False
+            await self._adopt()
             await self._look_at_pairs()
             if self._phase is Phase.STOPPING:
                 if not self._state.held:
@@ -101,10 +109,13 @@ class PortfolioRun:
                     self._show()
                     return False
                 await self._close_all()
-            elif self._is_due():
-                await self._turn()
+            else:
+                await self._look_at_margins()
+                if self._is_due() and not self._is_stopping():
+                    await self._turn()
             self._show()
-            if is_long(self.roll_at) and workflow.all_handlers_finished():
+            rolls = is_long(self.roll_at) and self._wanted is None
+            if rolls and workflow.all_handlers_finished():
                 return True
             await self._wait()
 
@@ -124,6 +135,13 @@ class PortfolioRun:
         due = self._state.due_at
         return due is None or due <= workflow.now()
 
+    def _follows(self) -> bool:
+        """Return whether what a scan advised by these settings is still wanted."""
+        return self._phase is Phase.RUNNING and self._wanted is None
+
+    def _is_stopping(self) -> bool:
+        return self._phase is Phase.STOPPING
+
     # --- the pairs ---------------------------------------------------------------------------
 
     async def _look_at_pairs(self) -> None:
@@ -136,27 +154,67 @@ class PortfolioRun:
         if left and not self._state.leaving and self._phase is Phase.RUNNING:
             self._state = replace(self._state, due_at=None)  # there is room now
         for each in told:
-            await self._note(each)
+            await self._pairs.note(each)
 
     async def _close_all(self) -> None:
         for held in self._state.held:
             if not held.leaving:
                 await self._close(held, "the portfolio is stopped")
 
-    async def _close(self, held: Held, why: str) -> None:
+    async def _close(self, held: Held, why: str, relief: Relief | None = None) -> None:
         """Ask for the end of a pair; it is forgotten when that is done (flaw P-2)."""
-        await self._note(Told(held.run_id, "remove", why))
-        asked = CloseRun(held.run_id, self._name, why, str(self._state.turns))
-        refused = await portfolio_calls.close_pair(asked)
-        if refused:  # it is asked again after the next look
-            await self._note(Told(held.run_id, "refused", f"remove: {refused}"))
+        told = _told(held, "remove", why, relief)
+        if await self._pairs.close(told, str(self._state.turns)):  # else again after the next look
+            easing = Easing(Decimal(0), self._patience())
+            leaving = replace(held, leaving=True, asked=True, easing=easing)
+            self._state = self._state.with_pair(leaving)
+
+    # --- relief ------------------------------------------------------------------------------
+
+    async def _look_at_margins(self) -> None:
+        """Look at the accounts whose margin the pairs need, and relieve those that need it."""
+        now, accounts = workflow.now(), burdened(self._state)
+        if not accounts:
+            self._state = replace(self._state, margins={})
             return
-        self._state = self._state.with_pair(replace(held, leaving=True, asked=True))
+        if self._strained_at is not None and now < self._strained_at and not self._is_due():
+            return
+        self._strained_at = now + timedelta(seconds=self._spec.look_every)
+        await self._relieve(await self._look_at_accounts(accounts))
+
+    async def _relieve(self, looks: Mapping[str, AccountLook]) -> None:
+        """Let pairs give back where an account uses too much margin: nothing holds that back."""
+        before, now = self._state.margins, workflow.now()
+        self._state = replace(self._state, margins=margins(self._spec, self._state, looks, now))
+        for news in margin_news(self._spec, before, self._state.margins):
+            alerts = (Alert(AlertLevel.WARNING, news.why),) if news.alarming else ()
+            await self._say(news.what, "", news.why, *alerts)
+        for relief in reliefs(self._spec, self._state, looks.values(), now):
+            if self._phase is not Phase.RUNNING:
+                return
+            await self._ease(relief)
+
+    async def _ease(self, relief: Relief) -> None:
+        why = f"{told_of(relief.change)}: {relief.why}"
+        if relief.change.kind is Kind.REMOVE:
+            await self._close(relief.held, why, relief)
+            return
+        await self._change(relief.held, relief.change, relief)
+
+    def _number(self) -> str:
+        """Return the number of a change, of which a pair may be told several between two scans."""
+        count = self._state.asked + 1
+        self._state = replace(self._state, asked=count)
+        return f"{self._state.turns}-{count}"
+
+    def _patience(self) -> datetime:
+        return workflow.now() + self._spec.margin.patience
 
     # --- a turn ------------------------------------------------------------------------------
 
     async def _turn(self) -> None:
         """Scan, and carry out what that advises."""
+        await self._retell()
         now = workflow.now()
         turns = self._state.turns + 1
         self._state = replace(self._state, turns=turns, due_at=now + self._spec.pause)
@@ -168,20 +226,29 @@ class PortfolioRun:
             return
         looks = await self._look_at_accounts(self._spec.counted)
         equity = equity_of(self._spec, looks)
-        self._state = replace(self._state, scanned_at=found.survey.at, equity=equity)
+        state = scored(self._state, found.survey)
+        self._state = replace(state, scanned_at=found.survey.at, equity=equity)
         if equity is None or equity <= 0:
             await self._fail(f"the equity is {'not known' if equity is None else equity}")
             return
         plan = advised(self._spec, self._state, found.survey, equity)
         self._state = replace(self._state, failed="", advised=plan, held_back=())
-        if self._phase is Phase.RUNNING:
+        if self._follows():
             await self._shrink(shrinking(self._spec, self._state, found.survey, equity))
             await self._grow(found.survey, equity)
+
+    async def _retell(self) -> None:
+        """Tell the pairs what was written for them since they were told last."""
+        for held in self._state.held:
+            if held.outdated and not held.leaving and self._follows():
+                told = Told(held.run_id, "retell", "its portfolio was reconfigured")
+                if await self._pairs.change(told, spec_of(self._spec, held), self._number()):
+                    self._state = self._state.with_pair(replace(held, outdated=False))
 
     def _asked(self) -> SurveyInput:
         spec = self._spec
         held = tuple(each.pair for each in self._state.held)
-        return SurveyInput(spec.accounts, spec.universe, spec.quote, spec.both_ways, held)
+        return SurveyInput(spec.accounts, spec.universe, spec.quote, held=held)
 
     async def _fail(self, why: str) -> None:
         """Let nothing follow (flaw P-3); it is told when it begins, and not each time."""
@@ -200,19 +267,20 @@ class PortfolioRun:
     async def _shrink(self, changes: Sequence[Change]) -> None:
         for change in changes[: self._spec.most_changes]:
             held = self._state.of(change.pair)
-            if held is None or self._phase is not Phase.RUNNING:
+            if held is None or not self._follows():
                 continue
             if change.kind is Kind.REMOVE:
                 await self._close(held, told_of(change))
             else:
-                await self._resize(held, change)
+                await self._change(held, change)
 
     async def _grow(self, survey: Survey, equity: Decimal) -> None:
         """Take on more, as far as the margin allows by a look at the accounts as they are now."""
-        changes = growing(self._spec, self._state, survey, equity)
-        if not changes:
+        if not growing(self._spec, self._state, survey, equity):
             return
         looks = await self._look_at_accounts(self._spec.accounts)
+        await self._relieve(looks)
+        changes = growing(self._spec, self._state, survey, equity)
         now = workflow.now()
         found = admitted(self._spec, self._state, survey, changes, looks, now)
         room = max(self._spec.most_changes - self._shrunk(), 0)
@@ -220,7 +288,7 @@ class PortfolioRun:
         told += [f"{told_of(change)}: in the next turn" for change in found.changes[room:]]
         self._state = replace(self._state, held_back=tuple(told))
         for change in found.changes[:room]:
-            if self._phase is not Phase.RUNNING:
+            if not self._follows():
                 return
             await self._take_on(survey, change)
 
@@ -230,39 +298,22 @@ class PortfolioRun:
     async def _take_on(self, survey: Survey, change: Change) -> None:
         held, offer = self._state.of(change.pair), survey.offer(change.pair)
         if held is not None:
-            await self._resize(held, change)
+            await self._change(held, change)
         elif offer is not None:
-            self._state, held = begin_pair(self._name, self._state, offer, change.target)
-            await self._note(Told(held.run_id, "add", told_of(change)))
-            await self._begin(held)
+            score = survey.score(change.pair)
+            state, held = begin_pair(self._name, self._state, offer, change.target, score)
+            self._state = state
+            await self._pairs.note(Told(held.run_id, "add", told_of(change)))
+            await self._pairs.begin(held, spec_of(self._spec, held))
 
-    async def _resize(self, held: Held, change: Change) -> None:
-        why = told_of(change)
-        changed = replace(held, amount=change.target)
-        await self._note(Told(held.run_id, change.kind.name.lower(), why))
-        settings = spec_of(self._spec, changed)
-        asked = ChangeRun(held.run_id, settings, self._name, why, str(self._state.turns))
-        refused = await portfolio_calls.change_pair(asked)
-        if refused:
-            await self._note(Told(held.run_id, "refused", f"{why}: {refused}"))
-            return
-        self._state = self._state.with_pair(changed)
-
-    async def _begin(self, held: Held) -> None:
-        """Start the run of a pair; it outlives this workflow, and there is one of it for ever."""
-        try:
-            await workflow.start_child_workflow(
-                names.ARBITRAGE_RUN,
-                ArbInput(spec_of(self._spec, held)),
-                id=held.run_id,
-                task_queue=names.account_queue(held.legs[0].account),
-                task_timeout=TASK_TIMEOUT,
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary=f"{held.pair} of {self._name}"[:200],
-            )
-        except WorkflowAlreadyStartedError:
-            workflow.logger.warning("run %s was started before", held.run_id)
+    async def _change(self, held: Held, change: Change, relief: Relief | None = None) -> None:
+        """Let a pair have another amount."""
+        why = told_of(change) if relief is None else f"{told_of(change)}: {relief.why}"
+        share = EXACT.divide(change.target, change.current) if relief is None else relief.share
+        changed = held.given(change.target, share, self._patience())
+        told = _told(held, change.kind.name.lower(), why, relief)
+        if await self._pairs.change(told, spec_of(self._spec, changed), self._number()):
+            self._state = self._state.with_pair(changed)
 
     # --- what people say and hear ------------------------------------------------------------
 
@@ -294,6 +345,47 @@ class PortfolioRun:
     def _check_stop(self, command: Command) -> None:  # noqa: ARG002 - as the update
         self._require("stop", Phase.RUNNING, Phase.PAUSED)
 
+    @workflow.update
+    async def reconfigure(self, command: ReconfigurePortfolio) -> PortfolioStatus:
+        """Follow other settings, from a fresh scan on."""
+        changes = differences(self._wanted or self._spec, command.spec)
+        self._wanted = command.spec  # before the first await, as in `_commanded`
+        self._woken = True
+        before = {each.field: each.before for each in changes}
+        after = {each.field: each.after for each in changes}
+        told = PortfolioTold(
+            self._name, "reconfigure", command.by or self._name, command.why, (), after, before
+        )
+        await portfolio_calls.tell(told)
+        return self.status()
+
+    @reconfigure.validator
+    def _check_reconfigure(self, command: ReconfigurePortfolio) -> None:
+        self._require("reconfigure", Phase.RUNNING, Phase.PAUSED)
+        refused = self._refusal(command.spec)
+        if refused:
+            raise ApplicationError(refused, type="InvalidValueError")
+
+    def _refusal(self, spec: PortfolioSpec) -> str:
+        try:
+            check_change(self._state, self._spec, spec)
+        except InvalidValueError as error:
+            return str(error)
+        return ""
+
+    async def _adopt(self) -> None:
+        """Follow the settings that were asked for. A pair that was begun since may need others."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return
+        refused = self._refusal(wanted)
+        if refused:
+            alert = Alert(AlertLevel.ERROR, f"it goes on with its old settings: {refused}")
+            await self._say("refused", "", f"reconfigure: {refused}", alert)
+            return
+        self._state = reconfigured(self._state, self._spec, wanted)
+        self._spec = wanted
+
     async def _commanded(self, did: str, phase: Phase, command: Command) -> PortfolioStatus:
         self._go(phase)  # before the first await: the loop looks at it between two changes
         await self._say(did, command.by, command.why)
@@ -303,6 +395,12 @@ class PortfolioRun:
         if self._phase not in phases:
             told = f"cannot {what}: the portfolio is {self._phase}"
             raise ApplicationError(told, type="InvalidValueError")
+
+    @workflow.query(name="preview")
+    def preview(self, spec: PortfolioSpec) -> PortfolioPreview:
+        """Return what a reconfiguration to *spec* would do; it does nothing."""
+        changes = differences(self._wanted or self._spec, spec)
+        return PortfolioPreview(changes, self._refusal(spec))
 
     @workflow.query(name="status")
     def status(self) -> PortfolioStatus:
@@ -317,13 +415,6 @@ class PortfolioRun:
         self._state = replace(self._state, phase=phase)
         self._woken = True
 
-    async def _note(self, told: Told) -> None:
-        """Put what became of a pair into the audit log."""
-        alerts = (Alert(AlertLevel.ERROR, told.why),) if told.grave else ()
-        await portfolio_calls.tell(
-            PortfolioTold(told.run_id, told.what, self._name, told.why, alerts)
-        )
-
     async def _say(self, did: str, by: str, why: str, *alerts: Alert) -> None:
         """Put what became of the portfolio into the audit log."""
         await portfolio_calls.tell(PortfolioTold(self._name, did, by or self._name, why, alerts))
@@ -336,3 +427,10 @@ class PortfolioRun:
             workflow.upsert_search_attributes(
                 [names.STRATEGY.value_set("portfolio"), names.PHASE.value_set(self._told)]
             )
+
+
+def _told(held: Held, what: str, why: str, relief: Relief | None) -> Told:
+    """Return what the audit log has of a change; of a relief, with the numbers behind it."""
+    if relief is None:
+        return Told(held.run_id, what, why)
+    return Told(held.run_id, "relieve", why, numbers=relief.numbers)

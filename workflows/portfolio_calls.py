@@ -15,7 +15,7 @@ from activities.portfolio_messages import (
     Surveyed,
     SurveyInput,
 )
-from domain.arbitrage.portfolio import AccountLook, PairLook
+from domain.arbitrage.portfolio_state import AccountLook, PairLook
 from domain.arbitrage.universe import ScanFailed
 from workflows.names import account_queue
 from workflows.timing import CALL, SOON

@@ -8,8 +8,11 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from domain.arbitrage.portfolio import Held, PortfolioState, told_of
+from domain.arbitrage.portfolio import told_of
+from domain.arbitrage.portfolio_change import FieldChange
 from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
+from domain.arbitrage.portfolio_state import Held, Level, PortfolioState
+from domain.arbitrage.relief import use_of
 from domain.arbitrage.state import Phase
 from workflows.messages import readable
 
@@ -33,6 +36,28 @@ class PortfolioInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconfigurePortfolio:
+    """New settings for a live portfolio."""
+
+    spec: PortfolioSpec
+    by: str = ""
+    why: str = ""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        validate = readable(parse_spec)
+        return core_schema.no_info_wrap_validator_function(validate, handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioPreview:
+    """What other settings would change; `refused` says why the portfolio cannot have them."""
+
+    changes: tuple[FieldChange, ...]
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PairLine:
     """A pair of a portfolio. `amount` in quote, `bases` signed."""
 
@@ -41,6 +66,15 @@ class PairLine:
     amount: Decimal
     bases: tuple[Decimal, Decimal]
     doing: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarginLine:
+    """An account whose margin the pairs need, and how much of it is used, for people."""
+
+    account: str
+    level: Level
+    use: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +92,7 @@ class PortfolioStatus:
     rests: dict[str, datetime]
     turns: int
     begun: int
+    margins: tuple[MarginLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +117,7 @@ def status_of(state: PortfolioState) -> PortfolioStatus:
         dict(state.rests),
         state.turns,
         state.begun,
+        tuple(MarginLine(name, seen.level, use_of(seen)) for name, seen in state.margins.items()),
     )
 
 
@@ -92,12 +128,19 @@ def _line(held: Held) -> PairLine:
     return PairLine(held.pair, held.run_id, held.amount, held.bases, doing)
 
 
+def margin_told(line: MarginLine) -> str:
+    """Return how the margin of an account stands, for people."""
+    over = ", strained: pairs give back, and nothing grows" if line.level is Level.STRAINED else ""
+    return f"margin use of {line.account}: {line.use}{over}"
+
+
 def details(shown: PortfolioStatus) -> str:
     """Return what people read who open the workflow."""
     scanned = "never" if shown.scanned_at is None else f"{shown.scanned_at:%F %T} UTC"
     lines = [f"{shown.phase}, {len(shown.pairs)} pairs, last scan {scanned}"]
     if shown.failed:
         lines += ["", f"Nothing followed from the last scan: {shown.failed}"]
+    lines += ["", *(f"- {margin_told(each)}" for each in shown.margins)] if shown.margins else []
     for title, told in (("Advised", shown.advised), ("Held back", shown.held_back)):
         lines += ["", *(f"- {title}: {each}" for each in told)] if told else []
     lines += ["", "| run | pair | amount | first | second | |", "|---|---|---|---|---|---|"]

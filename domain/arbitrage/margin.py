@@ -2,6 +2,7 @@
 
     health    H = 1 - maintenance * buffer / equity, within 0 .. 1; under 0 the venue liquidates
     use       maintenance / equity
+    excess    1 - limit * equity / maintenance: the share to give back, so that the use is the limit
     headroom  max(equity - maintenance, 0) * usable                              in quote
     what-if   perpetual: maintenance += (|after| - |before|) * price * rate
               spot:      equity += (after - before) * price * (haircut - 1)
@@ -9,8 +10,8 @@
 
 (requirements 3.7, rows R-38 and R-39.) Sizes are signed base. The haircut is the share of its worth
 at which an asset counts as margin; one that is not told counts as nothing. Only a look at the
-account that is young enough lets it expand (flaw P-4), and nothing that shrinks it is ever held
-back.
+account that is young enough lets it expand (flaw P-4), none does above the limit of its use, and
+nothing that shrinks it is ever held back.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,13 +19,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.arbitrage.rebalance import Change
 from domain.errors import InvalidValueError
-from domain.money import EXACT, ZERO, MarketKind, add
+from domain.money import EXACT, ZERO, MarketKind, add, fixed
 from domain.written import Exact, Positive, Written
 
 Share = Annotated[Exact, Field(gt=0, le=1)]
@@ -41,11 +42,30 @@ class MarginSpec(Written):
     entry_health: Share = Decimal("0.8")
     """The health that must be left after a pair has grown."""
     relief_above: Share = Decimal("0.65")
-    """The use of margin above which the worst pair is reduced."""
+    """The use of margin above which the pairs of the lowest score give back, before all else."""
+    relief_within: Annotated[int, Field(ge=1, le=3600)] = 120
+    """Seconds in which a pair should have given back; then the next ones, or it, are asked."""
     maintenance_rate: Positive = Decimal("0.05")
     """The share of a notional that is maintenance margin, where the venue does not tell."""
     stale_after: Annotated[int, Field(ge=1, le=600)] = 30
-    """Seconds for which a look at an account lets it expand."""
+    """Seconds for which a look at an account lets it expand, and pairs be relieved by it."""
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a pair has to give back what it was asked for."""
+        return timedelta(seconds=self.relief_within)
+
+    @model_validator(mode="after")
+    def _relieves_what_may_not_grow(self) -> Self:
+        """Refuse limits between which a pair would grow, give back, and grow again."""
+        grows_to = EXACT.divide(EXACT.subtract(_ONE, self.entry_health), self.buffer)
+        if grows_to >= self.relief_above:
+            raise ValueError(
+                f"relief_above must be above the use up to which pairs may grow, "
+                f"(1 - entry_health) / buffer = {fixed(grows_to, 4)}, was {self.relief_above}: "
+                "raise it, or raise entry_health"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,13 @@ class MarginAccount:
     def use(self) -> Decimal | None:
         """Return the share of the equity that is maintenance margin; None without equity."""
         return EXACT.divide(self.maintenance, self.equity) if self.equity > 0 else None
+
+    def excess(self, spec: MarginSpec) -> Decimal:
+        """Return the share of what needs margin that has to go, 0 to 1; 0: none has."""
+        allowed = EXACT.multiply(max(self.equity, ZERO), spec.relief_above)
+        if self.maintenance <= allowed:
+            return ZERO
+        return EXACT.subtract(_ONE, EXACT.divide(allowed, self.maintenance))
 
     def health(self, spec: MarginSpec) -> Decimal:
         """Return 1 for an account without positions, 0 for one at its limit or without equity."""
@@ -128,6 +155,7 @@ class Obstacle(StrEnum):
 
     UNKNOWN = "unknown"  # no legs were told, or an account was never looked at
     STALE = "stale"  # the last look is too old
+    STRAINED = "strained"  # its pairs have to give back first
     HEALTH = "health"  # too little would be left
 
 
@@ -185,17 +213,9 @@ def _after(
             return Obstacle.UNKNOWN
         if now - account.at > timedelta(seconds=spec.stale_after):
             return Obstacle.STALE
+        if account.excess(spec):
+            return Obstacle.STRAINED
         after[name] = what_if(spec, account, legs)
         if after[name].health(spec) < spec.entry_health:
             return Obstacle.HEALTH
     return after
-
-
-def to_relieve(
-    spec: MarginSpec, account: MarginAccount, scores: Mapping[str, Decimal]
-) -> str | None:
-    """Return the pair on *account* to reduce first, the one of the lowest score; None: none."""
-    relaxed = account.use is not None and account.use <= spec.relief_above
-    if relaxed or not scores:
-        return None
-    return min(scores, key=lambda pair: (scores[pair], pair))

@@ -2,6 +2,7 @@
 
     forgotten  a pair whose run has ended with nothing left, and no other (flaw P-2)
     shrinking  remove and reduce, at any time
+    easing     what a pair was asked to give back, until it has: see `domain.arbitrage.relief`
     growing    resize and add, with room for what is still leaving, and within the margin of the
                accounts as they were looked at just now (flaw P-4)
     rests      a pair that somebody stopped, or that could not begin, is not added for a while
@@ -17,22 +18,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal
-from enum import StrEnum
 from typing import Final
 
 from domain.arbitrage.allocation import Listing
 from domain.arbitrage.funding import Direction
-from domain.arbitrage.listing import Listed, Scanned
 from domain.arbitrage.margin import (
     Admitted,
     LegChange,
-    MarginAccount,
     Weighed,
     admit,
 )
 from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.portfolio_state import (
+    AccountLook,
+    Easing,
+    Held,
+    Offer,
+    OfferedLeg,
+    PairLook,
+    PortfolioState,
+    Standing,
+    Survey,
+)
 from domain.arbitrage.rebalance import Change, Kind, propose
-from domain.arbitrage.spec import ArbSpec, LegSpec
+from domain.arbitrage.spec import ArbSpec
 from domain.arbitrage.state import Phase
 from domain.arbitrage.universe import Ranked, Ranking
 from domain.arbitrage.view import PairStatus
@@ -40,169 +49,8 @@ from domain.money import EXACT, ZERO, MarketKind, add, fixed
 
 #: Amounts are told with so many digits: nobody trades by the tenth.
 _DIGITS: Final = Context(prec=6, rounding=ROUND_DOWN)
+_NEAR: Final = Decimal("1.02")
 _SLUG_LENGTH: Final = 40
-
-
-# ---- what is heard
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedLeg:
-    """A leg as a scan saw it; the price in quote."""
-
-    account: str
-    venue: str
-    kind: MarketKind
-    symbol: str
-    price: Decimal
-
-    @property
-    def spec(self) -> LegSpec:
-        """The leg as a pair's spec names it."""
-        return LegSpec(account=self.account, symbol=self.symbol)
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A pair that is worth holding in *direction*."""
-
-    pair: str
-    direction: Direction
-    legs: tuple[OfferedLeg, OfferedLeg]
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What of a scan concerns a portfolio: pairs of its quote, the best first.
-
-    `unknown` are those of the pairs it holds of which the scan can say neither yes nor no.
-    """
-
-    at: datetime
-    ranked: tuple[Ranked, ...]
-    offers: tuple[Offer, ...]
-    unknown: frozenset[str] = frozenset()
-
-    def offer(self, pair: str) -> Offer | None:
-        """Return the offer of *pair*; None if it is not worth holding."""
-        return next((each for each in self.offers if each.pair == pair), None)
-
-
-def survey_of(found: Scanned, quote: str, held: Iterable[str]) -> Survey:
-    """Return what of a scan concerns a portfolio in *quote* that holds the pairs *held*."""
-    offers = [
-        Offer(
-            each.ranked.pair,
-            each.appraised.direction,
-            (_leg(each.appraised.pair.first), _leg(each.appraised.pair.second)),
-        )
-        for each in found.best
-        if (each.appraised.pair.first.asset or ("", ""))[1] == quote
-    ]
-    names = {offer.pair for offer in offers}
-    ranked = tuple(each for each in found.ranking.ranked if each.pair in names)
-    return Survey(found.at, ranked, tuple(offers), found.ranking.unknown & frozenset(held))
-
-
-def _leg(listed: Listed) -> OfferedLeg:
-    return OfferedLeg(listed.account, listed.venue, listed.kind, listed.symbol, listed.day.last)
-
-
-class Standing(StrEnum):
-    """What is known of the run of a pair."""
-
-    RUNNING = "running"
-    ENDED = "ended"
-    UNKNOWN = "unknown"  # nobody answered for it
-
-
-@dataclass(frozen=True, slots=True)
-class PairLook:
-    """A pair's run as it was found. `left` is the base that an ended one still holds."""
-
-    run_id: str
-    standing: Standing
-    status: PairStatus | None = None
-    left: Decimal = ZERO
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountLook:
-    """An account as it was looked at; `worth` counts what `margin` does not: spot that is held."""
-
-    account: str
-    margin: MarginAccount
-    worth: Decimal
-
-
-# ---- what is kept
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A pair of the portfolio, from the start of its run until nothing of it is left."""
-
-    pair: str
-    run_id: str
-    legs: tuple[OfferedLeg, OfferedLeg]
-    #: What it is meant for, in quote.
-    amount: Decimal
-    #: Signed base of both legs, as they were looked at last.
-    bases: tuple[Decimal, Decimal] = (ZERO, ZERO)
-    #: A trade was in flight then.
-    trades: bool = False
-    #: Its run closes it and ends; `asked`: because the portfolio wants that.
-    leaving: bool = False
-    asked: bool = False
-    #: Its run has ended and something is left: a person has to see to it.
-    stranded: bool = False
-    note: str = ""
-
-    def notional(self, survey: Survey) -> Decimal:
-        """Return what a leg is worth at the price of *survey*, or is meant to be, in quote."""
-        offer = survey.offer(self.pair)
-        larger = max(EXACT.abs(base) for base in self.bases)
-        if offer is None or self.trades or not larger:
-            return self.amount
-        return EXACT.multiply(larger, offer.legs[0].price)
-
-
-@dataclass(frozen=True, slots=True)
-class PortfolioState:
-    """A portfolio between two looks."""
-
-    phase: Phase = Phase.RUNNING
-    held: tuple[Held, ...] = ()
-    #: How many runs of pairs were begun: the number in the name of the last one.
-    begun: int = 0
-    turns: int = 0
-    #: When the next scan is due; None: at once.
-    due_at: datetime | None = None
-    #: Until when a pair is not added again.
-    rests: Mapping[str, datetime] = field(default_factory=dict)
-    equity: Decimal | None = None
-    scanned_at: datetime | None = None
-    #: Why nothing followed from the last scan; empty: something may have.
-    failed: str = ""
-    #: What the last scan advised.
-    advised: tuple[Change, ...] = ()
-    #: Why some of it was not done.
-    held_back: tuple[str, ...] = ()
-
-    def of(self, pair: str) -> Held | None:
-        """Return what is held of *pair*."""
-        return next((each for each in self.held if each.pair == pair), None)
-
-    def with_pair(self, changed: Held) -> "PortfolioState":
-        """Return the state with *changed* in the place of the one of its run."""
-        held = tuple(changed if each.run_id == changed.run_id else each for each in self.held)
-        return replace(self, held=held)
-
-    @property
-    def leaving(self) -> bool:
-        """Whether a pair is being closed."""
-        return any(each.leaving and not each.stranded for each in self.held)
 
 
 # ---- pairs, from one look to the next
@@ -216,6 +64,8 @@ class Told:
     what: str
     why: str
     grave: bool = False
+    #: The numbers behind it, for the audit log.
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 def looked_at(
@@ -228,7 +78,8 @@ def looked_at(
         if held is None:
             continue
         if look.standing is Standing.RUNNING and look.status is not None:
-            state = state.with_pair(_seen(held, look.status))
+            seen = _seen(held, look.status)
+            state = state.with_pair(_eased(seen, held, now, spec.margin.patience))
         elif look.standing is Standing.ENDED:
             state, news = _ended(spec, state, held, look, now)
             told += news
@@ -246,6 +97,18 @@ def _seen(held: Held, status: PairStatus) -> Held:
         leaving=leaving,
         note=str(status.phase),
     )
+
+
+def _eased(seen: Held, before: Held, now: datetime, patience: timedelta) -> Held:
+    """Return a pair with what it still has to give back; one that others close does so too."""
+    easing = seen.easing
+    if easing is None:
+        closes = seen.leaving and not before.leaving
+        return replace(seen, easing=Easing(ZERO, now + patience)) if closes else seen
+    # A leg is whole lots, at the price of the moment: it is where it should be, or close to it.
+    near = seen.larger <= EXACT.multiply(easing.base, _NEAR)
+    forgotten = now >= easing.until + patience  # it was too little for an order, say
+    return replace(seen, easing=None) if near or forgotten else seen
 
 
 def _ended(
@@ -270,6 +133,14 @@ def _ended(
 # ---- what a scan advises
 
 
+def scored(state: PortfolioState, survey: Survey) -> PortfolioState:
+    """Return the state with the scores that *survey* tells; who it does not know keeps its own."""
+    for held in state.held:
+        score = survey.score(held.pair)
+        state = state.with_pair(replace(held, score=held.score if score is None else score))
+    return state
+
+
 def equity_of(spec: PortfolioSpec, looks: Mapping[str, AccountLook]) -> Decimal | None:
     """Return what there is to spread; None while an account that counts was not looked at."""
     if spec.equity is not None:
@@ -282,21 +153,30 @@ def equity_of(spec: PortfolioSpec, looks: Mapping[str, AccountLook]) -> Decimal 
 def shrinking(
     spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
 ) -> tuple[Change, ...]:
-    """Return what gives back, in the order of its turn."""
-    return tuple(each for each in advised(spec, state, survey, equity) if not each.kind.expands)
+    """Return what gives back, in the order of its turn: nobody makes room for what leaves."""
+    stays = tuple(each for each in state.held if each.stranded or not each.leaving)
+    after = replace(state, held=stays)
+    return tuple(each for each in _changes(spec, after, survey, equity) if not each.kind.expands)
 
 
 def growing(
     spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
 ) -> tuple[Change, ...]:
     """Return what takes on more, in the order of its turn: what leaves still has its room."""
-    return tuple(each for each in advised(spec, state, survey, equity) if each.kind.expands)
+    return tuple(each for each in _changes(spec, state, survey, equity) if each.kind.expands)
 
 
 def advised(
     spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
 ) -> tuple[Change, ...]:
     """Return the changes that *survey* advises; nothing for a pair that is on its way out."""
+    less = shrinking(spec, state, survey, equity)
+    return (*less, *growing(spec, state, survey, equity))
+
+
+def _changes(
+    spec: PortfolioSpec, state: PortfolioState, survey: Survey, equity: Decimal
+) -> tuple[Change, ...]:
     held = {each.pair: each.notional(survey) for each in state.held}
     leaving = {each.pair for each in state.held if each.leaving}
     ranked = tuple(_apart(state, survey))
@@ -309,7 +189,7 @@ def advised(
         _listings(spec, state, survey),
         bound=survey.unknown | leaving,
     )
-    rounded = (replace(each, target=_DIGITS.plus(each.target)) for each in changes)
+    rounded = (replace(each, target=told_amount(each.target)) for each in changes)
     return tuple(each for each in rounded if _is_news(state, each))
 
 
@@ -385,12 +265,16 @@ def _weigh(
 
 
 def begin_pair(
-    name: str, state: PortfolioState, offer: Offer, amount: Decimal
+    name: str,
+    state: PortfolioState,
+    offer: Offer,
+    amount: Decimal,
+    score: Decimal | None = None,
 ) -> tuple[PortfolioState, Held]:
     """Return the state with a new pair in it. Its run has a name that none had before."""
     number = state.begun + 1
     run_id = f"{name}-{slug(offer)}-{number}"
-    held = Held(offer.pair, run_id, offer.legs, amount)
+    held = Held(offer.pair, run_id, offer.legs, amount, score=score)
     return replace(state, begun=number, held=(*state.held, held)), held
 
 
@@ -402,9 +286,19 @@ def slug(offer: Offer) -> str:
 
 
 def spec_of(spec: PortfolioSpec, held: Held) -> ArbSpec:
-    """Return the settings of a pair as the portfolio means it now."""
-    first, second = (leg.spec for leg in held.legs)
-    return spec.spec_of((first, second), held.amount)
+    """Return the settings of a pair as the portfolio means it now.
+
+    Both ways are for two perpetuals: nobody lends spot.
+    """
+    first, second = held.legs
+    written = spec.spec_of((first.spec, second.spec), held.amount)
+    both = written.both_ways and first.kind is MarketKind.PERPETUAL
+    return written.model_copy(update={"both_ways": both})
+
+
+def told_amount(amount: Decimal) -> Decimal:
+    """Return *amount* as a pair is told it, never more."""
+    return _DIGITS.plus(amount)
 
 
 def told_of(change: Change) -> str:

@@ -76,11 +76,6 @@ class PortfolioSpec(Written):
         return parse_pair({**self.pair, "first": first, "second": second, "amount": amount})
 
     @property
-    def both_ways(self) -> bool:
-        """Whether pairs may be entered by selling borrowed spot."""
-        return self._template().both_ways
-
-    @property
     def counted(self) -> tuple[str, ...]:
         """The accounts whose equity is added up; none if it is a fixed amount."""
         return () if self.equity is not None else self.equity_of or self.accounts

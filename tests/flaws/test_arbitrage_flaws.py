@@ -28,8 +28,9 @@ from domain.arbitrage.margin import (
     Weighed,
     admit,
 )
-from domain.arbitrage.portfolio import Offer, OfferedLeg, PortfolioState, Survey, growing
+from domain.arbitrage.portfolio import growing
 from domain.arbitrage.portfolio_spec import parse_spec as parse_portfolio
+from domain.arbitrage.portfolio_state import Offer, OfferedLeg, PortfolioState, Survey
 from domain.arbitrage.rebalance import Change, Kind, RebalanceSpec, done, plan, propose
 from domain.arbitrage.spec import LegSpec
 from domain.arbitrage.universe import (

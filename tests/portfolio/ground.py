@@ -44,7 +44,12 @@ from workers.wiring import Desks, desks
 from workflows.messages import Command
 from workflows.names import PORTFOLIO_RUN, SERVICES_QUEUE, feed_workflow_id
 from workflows.portfolio import PortfolioRun
-from workflows.portfolio_messages import PortfolioInput, PortfolioResult, PortfolioStatus
+from workflows.portfolio_messages import (
+    PortfolioInput,
+    PortfolioResult,
+    PortfolioStatus,
+    ReconfigurePortfolio,
+)
 
 VENUE = "binance"
 MUCH = 1_000_000
@@ -142,7 +147,8 @@ class Ground:
                 "accounts": list(self.accounts),
                 "equity": 1000,
                 "every": 3,
-                "look_every": 1,
+                # Every second would be beyond the venue's limits: each look asks it some things.
+                "look_every": 3,
                 "allocation": {"pairs": 2, "leverage": 1, "pair_cap": "0.5", "group_cap": "0.5"},
                 "pair": PAIR,
                 **more,
@@ -194,6 +200,13 @@ class Ground:
     async def tell(self, update: str) -> PortfolioStatus:
         found: PortfolioStatus = await self.handle.execute_update(
             update, Command("tester", "the test"), result_type=PortfolioStatus
+        )
+        return found
+
+    async def reconfigure(self, **more: Any) -> PortfolioStatus:
+        message = ReconfigurePortfolio(self.spec(**more), "tester", "the test")
+        found: PortfolioStatus = await self.handle.execute_update(
+            "reconfigure", message, result_type=PortfolioStatus
         )
         return found
 

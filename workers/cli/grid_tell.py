@@ -100,9 +100,9 @@ def require_somebody(spec: str, *, as_json: bool) -> None:
         raise BadInputError(_NOBODY)
 
 
-def confirm_change(name: str) -> None:
+def confirm_change(name: str, kind: str = "run") -> None:
     """Return if a person wants the change that was shown; raises CommandError if not."""
-    if not click.confirm(f"change run {name} to this?", default=False):
+    if not click.confirm(f"change {kind} {name} to this?", default=False):
         raise CommandError("nothing was changed")
 
 

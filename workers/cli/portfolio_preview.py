@@ -13,16 +13,9 @@ from activities.margin_looks import MarginDesk
 from activities.portfolio_messages import AccountLookInput, SurveyInput
 from activities.store.ledger import Ledger
 from activities.surveying import SurveyDesk
-from domain.arbitrage.portfolio import (
-    AccountLook,
-    PortfolioState,
-    Survey,
-    admitted,
-    advised,
-    equity_of,
-    told_of,
-)
+from domain.arbitrage.portfolio import admitted, advised, equity_of, told_of
 from domain.arbitrage.portfolio_spec import PortfolioSpec
+from domain.arbitrage.portfolio_state import AccountLook, PortfolioState, Survey
 from domain.arbitrage.rebalance import Change
 from domain.arbitrage.universe import ScanFailed
 from domain.money import fixed
@@ -108,7 +101,7 @@ def _line(survey: Survey, change: Change) -> PreviewLine:
 
 
 async def _survey(settings: Settings, spec: PortfolioSpec) -> Survey:
-    asked = SurveyInput(spec.accounts, spec.universe, spec.quote, spec.both_ways)
+    asked = SurveyInput(spec.accounts, spec.universe, spec.quote)
     async with SurveyDesk(partial(open_place, settings)) as desk:
         found = await desk.survey(asked)
     if found.survey is None:

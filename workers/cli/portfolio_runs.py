@@ -2,9 +2,9 @@
 
 from domain.arbitrage.portfolio_spec import PortfolioSpec
 from workers.cli.failures import NotFoundError
-from workers.cli.runs import DurableRuns, operator
+from workers.cli.runs import QUERY, DurableRuns, operator
 from workflows import names
-from workflows.portfolio_messages import PortfolioInput, PortfolioStatus
+from workflows.portfolio_messages import PortfolioInput, PortfolioPreview, PortfolioStatus
 
 
 class Portfolios(DurableRuns[PortfolioStatus]):
@@ -20,6 +20,15 @@ class Portfolios(DurableRuns[PortfolioStatus]):
         message = PortfolioInput(spec, by=operator(), why=why)
         told = f"Portfolio of {', '.join(spec.accounts)}"[:200]
         await self._start(name, names.SERVICES_QUEUE, message, told)
+
+    async def preview(self, name: str, spec: PortfolioSpec) -> PortfolioPreview:
+        """Return what *spec* would change of a portfolio; it changes nothing."""
+        async with self._answers(name, QUERY):
+            handle = await self._handle(name)
+            answer: PortfolioPreview = await handle.query(
+                "preview", spec, result_type=PortfolioPreview
+            )
+            return answer
 
     def _unknown(self, name: str) -> NotFoundError:
         return NotFoundError(

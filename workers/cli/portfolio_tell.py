@@ -13,7 +13,7 @@ from workers.cli.specs import read_portfolio
 from workers.cli.tables import plain_table
 from workers.settings import Settings
 from workflows.messages import Command
-from workflows.portfolio_messages import PortfolioStatus
+from workflows.portfolio_messages import PortfolioStatus, margin_told
 
 
 @click.command(epilog="Example: opensqt portfolio start examples/portfolio.yaml --name carry")
@@ -102,6 +102,7 @@ def _picture(name: str, found: PortfolioStatus) -> RenderableType:
             first, second = (number(base) for base in line.bases)
             table.add_row(line.pair, line.run, money(line.amount), first, second, line.doing)
         parts += [Text(""), table]
+    parts += [Text(margin_told(each)) for each in found.margins]
     parts += [Text(f"advised: {each}") for each in found.advised]
     parts += [Text(f"held back: {each}") for each in found.held_back]
     parts += [Text(f"{pair} rests until {at:%F %T} UTC") for pair, at in found.rests.items()]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 
@@ -13,7 +12,6 @@ from domain.arbitrage.margin import (
     Obstacle,
     Weighed,
     admit,
-    to_relieve,
     what_if,
 )
 from domain.arbitrage.rebalance import Change, Kind
@@ -191,16 +189,31 @@ def test_nothing_that_shrinks_is_held_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "maintenance, equity, relieved",
+    "maintenance, equity, excess",
     [
-        ("6500", "10000", None),  # 0.65 is not above it
-        ("6501", "10000", "B"),
-        ("0", "0", "B"),  # no equity to take a share of
+        ("6500", "10000", "0"),  # 0.65 is not above it
+        ("8000", "10000", "0.1875"),  # 1 - 6500 / 8000
+        ("6500", "5000", "0.5"),
+        ("1", "0", "1"),  # no equity to take a share of
+        ("1", "-5", "1"),
+        ("0", "0", "0"),  # nothing needs margin
+        ("0", "-5", "0"),
     ],
 )
-def test_the_pair_of_the_lowest_score_is_reduced_first(
-    maintenance: str, equity: str, relieved: str | None
+def test_the_excess_is_what_brings_the_use_to_its_limit(
+    maintenance: str, equity: str, excess: str
 ) -> None:
-    scores = {"C": Decimal(1), "B": Decimal(1), "A": Decimal(2)}
-    assert to_relieve(SPEC, account(equity, maintenance), scores) == relieved
-    assert to_relieve(SPEC, account("1", "1"), {}) is None
+    assert account(equity, maintenance).excess(SPEC) == D(excess)
+
+
+def test_nothing_grows_on_a_strained_account() -> None:
+    loose = MarginSpec(entry_health=D("0.3"))  # 1 - 6501 * 1.2 / 10 000 is below it, 6000 is not
+    held = {"one": account(maintenance="6501")}
+    assert admit(loose, [weighed(ADD, "one")], held, T0).held_back == ((ADD, Obstacle.STRAINED),)
+
+
+def test_a_pair_may_not_grow_to_where_it_has_to_give_back() -> None:
+    told = "relief_above must be above the use up to which pairs may grow"
+    with pytest.raises(ValueError, match=told):
+        MarginSpec(relief_above=D("0.1"))  # (1 - 0.8) / 1.2 = 0.1667
+    assert MarginSpec(relief_above=D("0.1"), entry_health=D("0.9")).relief_above == D("0.1")

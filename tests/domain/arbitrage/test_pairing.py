@@ -603,9 +603,10 @@ def test_look_ups_and_cancels_of_unknown_orders_are_asked_again() -> None:
     assert [type(each.action) for each in done.actions if isinstance(each, OnLeg)] == [LookUp]
 
 
-@pytest.mark.parametrize("doubted", [{"unknown": True}, {"canceling": True}, {}])
+@pytest.mark.parametrize("unknown, canceling", [(True, False), (False, True), (False, False)])
 def test_an_order_that_was_seen_and_that_the_venue_has_forgotten_is_over(
-    doubted: dict[str, bool],
+    unknown: bool,
+    canceling: bool,
 ) -> None:
     """Venues forget what was canceled unfilled, one within hours; who asks too late finds none."""
     play = Play(enter(spec=HedgeSpec(passive_for=5), lead_for=timedelta(seconds=60)))
@@ -614,12 +615,15 @@ def test_an_order_that_was_seen_and_that_the_venue_has_forgotten_is_over(
     play.tell()
     follow = play.trade.follow
     assert follow.order is not None
-    trade = play.trade.with_leg(replace(follow, order=replace(follow.order, **doubted)))
+    doubted = replace(follow.order, unknown=unknown, canceling=canceling)
+    trade = play.trade.with_leg(replace(follow, order=doubted))
     absent = Refusal(follow.order.client_id, RefusalReason.ABSENT)
 
     after = step(trade, LegTold(2, Refused(absent))).state.follow
 
-    if not doubted:  # nobody asked for it: an answer that is older than what is known
+    if not (
+        unknown or canceling
+    ):  # nobody asked for it: an answer that is older than what is known
         assert after.order == follow.order
         return
     assert after.order is not None

@@ -10,14 +10,6 @@ import pytest
 from domain.arbitrage.funding import Direction
 from domain.arbitrage.margin import MarginAccount, Obstacle
 from domain.arbitrage.portfolio import (
-    AccountLook,
-    Held,
-    Offer,
-    OfferedLeg,
-    PairLook,
-    PortfolioState,
-    Standing,
-    Survey,
     admitted,
     begin_pair,
     equity_of,
@@ -27,6 +19,16 @@ from domain.arbitrage.portfolio import (
     spec_of,
 )
 from domain.arbitrage.portfolio_spec import PortfolioSpec, parse_spec
+from domain.arbitrage.portfolio_state import (
+    AccountLook,
+    Held,
+    Offer,
+    OfferedLeg,
+    PairLook,
+    PortfolioState,
+    Standing,
+    Survey,
+)
 from domain.arbitrage.rebalance import Kind
 from domain.arbitrage.state import Phase
 from domain.arbitrage.universe import Ranked
@@ -100,6 +102,17 @@ def test_a_pair_that_leaves_has_its_room_until_it_is_gone() -> None:
     found = growing(spec(), state, seen, EQUITY)
     assert [(each.pair, each.target) for each in found] == [(ETH.pair, D("400"))]
     assert shrinking(spec(), state, seen, EQUITY) == ()
+
+
+def test_a_pair_that_leaves_takes_no_place_from_one_that_stays() -> None:
+    fewer = spec(allocation={"pairs": 1, "leverage": 1, "pair_cap": 1, "group_cap": 1})
+    state, seen = holding((BTC, 500), (ETH, 500)), survey((BTC, 3), (ETH, 1))
+    assert [each.pair for each in shrinking(fewer, state, seen, EQUITY)] == [ETH.pair]
+    leaves = state.with_pair(replace(state.held[1], leaving=True, asked=True))
+    assert shrinking(fewer, leaves, seen, EQUITY) == ()
+    assert growing(fewer, leaves, seen, EQUITY) == ()  # what leaves still has its room
+    (grows,) = growing(fewer, replace(state, held=state.held[:1]), seen, EQUITY)
+    assert (grows.kind, grows.target) == (Kind.RESIZE, D("1000"))
 
 
 def test_p3_what_the_scan_cannot_tell_stays() -> None:
@@ -226,6 +239,18 @@ def test_a_pair_has_the_settings_of_the_template() -> None:
     made = spec_of(written, held)
     assert (made.entry_apr, made.hedge.passive_for, made.amount) == (D("0.07"), 3, D("500"))
     assert (made.first.account, made.second.symbol) == ("spot", "BTC/USDT:USDT")
+
+
+def test_only_two_perpetuals_are_entered_both_ways() -> None:
+    spot, perpetual = BTC.legs
+    perpetuals = replace(perpetual, account="other"), perpetual
+    written = spec(pair={"both_ways": True})
+    both = [
+        spec_of(written, Held("a pair", "run", legs, D("500"))).both_ways
+        for legs in (BTC.legs, perpetuals)
+    ]
+    assert both == [False, True]
+    assert spot.kind is MarketKind.SPOT
 
 
 @pytest.mark.parametrize(

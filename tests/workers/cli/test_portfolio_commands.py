@@ -90,7 +90,15 @@ async def test_a_preview_of_venues_that_do_not_answer_shows_nothing(shell: Shell
     assert "the scan came to nothing" in told["error"]["message"]
 
 
-@pytest.mark.parametrize("words", [("status", "carry"), ("stop", "carry"), ("start", "SPEC")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "carry"),
+        ("stop", "carry"),
+        ("start", "SPEC"),
+        ("reconfigure", "carry", "SPEC", "--yes"),
+    ],
+)
 async def test_without_temporal_a_command_says_so(shell: Shell, words: tuple[str, ...]) -> None:
     named = [str(shell.spec) if word == "SPEC" else word for word in words]
     result = await shell.run(*named)
@@ -103,6 +111,12 @@ async def test_an_account_that_is_not_set_up_is_told_before_anything_begins(shel
     result = await shell.run("start", str(shell.spec))
     assert result.exit_code == Exit.USAGE
     assert "nowhere" in result.stderr
+
+
+async def test_nobody_is_asked_who_is_not_there(shell: Shell) -> None:
+    result = await shell.run("reconfigure", "carry", str(shell.spec))
+    assert result.exit_code == Exit.USAGE
+    assert "there is nobody to ask: add --yes, or --dry-run" in result.stderr
 
 
 @pytest.mark.parametrize(
