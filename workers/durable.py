@@ -23,6 +23,7 @@ from activities.store.ledger import Ledger
 from activities.surveying import SurveyDesk
 from workers.alerting import delivery_of
 from workers.converter import learn_messages
+from workers.ending import EndingWorker
 from workers.settings import Settings
 from workers.venues import open_place
 from workers.watching import market_guard
@@ -108,7 +109,7 @@ def _worker(
     activities: Sequence[Callable[..., Any]],
 ) -> Worker:
     learn_messages()
-    return Worker(
+    return EndingWorker(
         client,
         task_queue=queue,
         workflows=workflows,
@@ -118,7 +119,6 @@ def _worker(
         build_id=_build(),
         # A worker that was killed is missed after this long; one that is only busy replays.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
-        graceful_shutdown_timeout=timedelta(seconds=3),
         max_concurrent_workflow_tasks=8,
         max_cached_workflows=1000,
     )

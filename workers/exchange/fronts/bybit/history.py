@@ -95,10 +95,12 @@ class History(Room[BybitDoor]):
     def _execution_rows(self, account: str, instrument: Instrument) -> list[dict[str, Any]]:
         filled: dict[str, int] = {}
         told = []
+        ever = self.desk.orders(account, instrument.symbol, from_ms(0))
+        reports = {report.order_id: report for report in ever}
         for fill in self.desk.fills(account, instrument.symbol, from_ms(0)):
             count = filled.get(fill.order_id, 0) + fill.quantity.lots
             filled[fill.order_id] = count
-            report = self.desk.by_order_id(account, instrument.symbol, fill.order_id)
+            report = reports.get(fill.order_id)
             if report is not None:
                 then = replace(report, filled=Quantity(count))
                 told.append(rows.execution(instrument, fill, then, self.door.word(account, report)))
