@@ -71,9 +71,12 @@ async def test_a_second_start_of_an_entry_finds_the_first(
 
 
 async def test_a_trade_that_somebody_ended_is_found_in_the_books_and_trimmed(
-    tmp_path: Path, client: Client | None
+    tmp_path: Path, client: Client | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Terminated in the middle, with one leg traded: the pair gives back what is naked."""
+    """Terminated in the middle, with one leg traded: the pair gives back what is naked.
+
+    And the worker lets go of the trade: it once went round in it for ever, and could not end.
+    """
     if client is None:
         pytest.skip("nobody can end a trade of the simple runner but with its whole process")
     async with ground(tmp_path, client=client) as pair:
@@ -96,6 +99,8 @@ async def test_a_trade_that_somebody_ended_is_found_in_the_books_and_trimmed(
             "sell",
         ]
         await pair.check(flat=False)
+        await pair.end()
+    assert not [each for each in caplog.messages if "evict" in each or "has not ended" in each]
 
 
 async def test_random_ends_leave_nothing_naked(tmp_path: Path, client: Client | None) -> None:
