@@ -86,6 +86,8 @@ class OrderRequest:
     reduce_only: bool = False
     #: An entry may be held back by risk, pause and windows; anything else always passes.
     entry: bool = True
+    #: The price, in quote, that what it is a part of was decided at; None: not known, or of no use.
+    decided: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ def _marker(
         "fees": {},
         "reason": None,
         "message": "",
+        "decided": request.decided,
         "sent_at": at,
         "updated_at": None,
     }

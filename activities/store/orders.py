@@ -321,6 +321,7 @@ def stored_order(row: Row[Any]) -> StoredOrder:
         updated_at=row.updated_at,
         reason=None if row.reason is None else RefusalReason(row.reason),
         message=row.message,
+        decided=row.decided,
     )
 
 

@@ -89,6 +89,7 @@ class StoredOrder:
     updated_at: datetime | None
     reason: RefusalReason | None
     message: str
+    decided: Decimal | None = None
 
     @property
     def settled(self) -> bool:

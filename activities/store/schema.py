@@ -27,7 +27,7 @@ from activities.store.types import Amounts, Counter, Exact, Utc, Whole
 from domain.orders import OrderStatus, OrderType, Side
 
 #: The revision this program reads and writes: the newest in alembic/versions (a test compares).
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 
 #: How far along an order is. A report never takes one back to a lower rank.
 RANKS: Final = {
@@ -116,6 +116,8 @@ orders = Table(
     Column("quantity_lots", BigInteger, nullable=False),
     Column("price", Exact),
     Column("quantity", Exact),
+    # What slippage is measured from; empty where it is not, and where no marker was written.
+    Column("decided", Exact),
     Column("reduce_only", Boolean, nullable=False),
     _text("status"),
     Column("rank", Integer, nullable=False),

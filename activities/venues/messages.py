@@ -71,7 +71,7 @@ def instrument_in(info: resources_pb2.SymbolInfo) -> Instrument:
 
 
 def request_out(instrument: Instrument, request: OrderRequest) -> exchange_pb2.PlaceOrderRequest:
-    """Return a request. Whether it is an entry stays with us: no venue needs to know."""
+    """Return a request. What it is for, and was decided at, stays with us: no venue needs it."""
     return exchange_pb2.PlaceOrderRequest(
         client_order_id=request.client_id,
         symbol=request.symbol,

@@ -310,6 +310,7 @@ def _request(trade: PairTrade, leg: Leg, want: int, rung: Rung) -> OrderRequest 
         post_only=passive,
         reduce_only=reduces,
         entry=entry,
+        decided=leg.decided,
     )
 
 

@@ -17,7 +17,7 @@ from domain.orders import Fill
 from domain.ports import Venue
 from workers.cli import reach
 from workers.cli.failures import UnreachableError
-from workers.cli.pair_book import is_leg
+from workers.cli.pair_book import is_leg, slippage_of
 from workers.settings import Settings
 
 #: Asks a venue for what is there now, without the orders and fills that led there.
@@ -78,6 +78,9 @@ class RunMoney:
     price: Decimal | None
     #: The pair that it is a leg of; empty: a run of its own.
     pair: str = ""
+    #: What a leg's orders cost more than at the prices they were decided at, before fees; None: a
+    #: run of its own, or one of those prices is not known.
+    slippage: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,16 @@ class PairMoney:
     """What both legs of a pair earned together, in quote.
 
     `basis` is what their prices did to each other; None while a price nobody could tell is needed.
+    `slippage` is what their orders cost more than at the prices they were decided at; None where
+    one of those is not known, and then it is within the basis. The total is funding + basis -
+    slippage - fees.
     """
 
     name: str
     quote: str
     funding: Decimal
     basis: Decimal | None
+    slippage: Decimal | None
     fees: Decimal
     total: Decimal | None
 
@@ -165,7 +172,7 @@ async def money(settings: Settings, ledger: Ledger, chosen: Sequence[Run]) -> Mo
         seen, alone = await _market(settings, ledger, peers, everyone)
         accounts.append(alone)
         ours = [run for run in chosen if (run.account, run.symbol) == (account, symbol)]
-        found += [_money_of(run, await ledger.account_of_run(run.run_id), seen) for run in ours]
+        found += [await _money_of(ledger, run, seen) for run in ours]
     return Money(tuple(found), tuple(accounts), _pairs(found))
 
 
@@ -213,7 +220,8 @@ async def _residual(
     return AccountMoney(account, symbol, left, note)
 
 
-def _money_of(run: Run, account: RunAccount, mark: Price | None) -> RunMoney:
+async def _money_of(ledger: Ledger, run: Run, mark: Price | None) -> RunMoney:
+    account = await ledger.account_of_run(run.run_id)
     held = account.base != 0
     floating = account.floating(mark) if mark else (None if held else ZERO)
     moved = account.transferred(mark) if mark else (None if account.transfers else ZERO)
@@ -238,6 +246,7 @@ def _money_of(run: Run, account: RunAccount, mark: Price | None) -> RunMoney:
         account.fills,
         run.instrument.price_of(mark) if mark else None,
         pair_of(run.run_id) if is_leg(run) else "",
+        await slippage_of(ledger, run) if is_leg(run) else None,
     )
 
 
@@ -251,11 +260,14 @@ def _pairs(found: Sequence[RunMoney]) -> tuple[PairMoney, ...]:
 
 
 def _pair(name: str, legs: Sequence[RunMoney]) -> PairMoney:
+    moved = _sum([None if r.floating is None else add(r.grid_profit, r.floating) for r in legs])
+    slipped = _sum([leg.slippage for leg in legs])
     return PairMoney(
         name,
         legs[0].quote,
         add(*(leg.funding for leg in legs)),
-        _sum([None if r.floating is None else add(r.grid_profit, r.floating) for r in legs]),
+        moved if moved is None or slipped is None else add(moved, slipped),
+        slipped,
         add(*(leg.fees for leg in legs)),
         _sum([leg.total for leg in legs]),
     )

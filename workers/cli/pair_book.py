@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from activities.pair_messages import PAIR_LEG, leg_run_ids, pair_of
 from activities.store.ledger import Ledger
-from activities.store.records import OPEN, Run
-from domain.money import add
+from activities.store.records import OPEN, Run, StoredOrder
+from domain.money import EXACT, Instrument, add
 from workers.cli.failures import only_a_leg
 
 
@@ -78,6 +78,27 @@ def grouped(runs: Sequence[Run]) -> Mapping[str, list[Run]]:
         if is_leg(run):
             pairs.setdefault(pair_of(run.run_id), []).append(run)
     return {name: sorted(legs, key=lambda leg: leg.run_id) for name, legs in pairs.items()}
+
+
+async def slippage_of(ledger: Ledger, leg: Run) -> Decimal | None:
+    """Return what the orders of *leg* cost more than at the prices they were decided at, in quote.
+
+    Before fees, and negative if it was less; None while one of those prices is not known: of an
+    order that was sent before they were recorded, say.
+    """
+    traded = [order for order in await ledger.orders_of_run(leg.run_id) if order.filled]
+    costs = [_slipped(leg.instrument, order) for order in traded]
+    known = [cost for cost in costs if cost is not None]
+    return add(*known) if len(known) == len(costs) else None
+
+
+def _slipped(instrument: Instrument, order: StoredOrder) -> Decimal | None:
+    if order.decided is None:
+        return None
+    meant = EXACT.multiply(instrument.base_of(order.filled), order.decided)
+    return EXACT.multiply(
+        EXACT.subtract(instrument.notional_of(order.value), meant), order.side.sign
+    )
 
 
 async def _line(ledger: Ledger, legs: Sequence[Run]) -> PairLine:

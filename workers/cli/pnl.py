@@ -17,7 +17,8 @@ from workers.settings import Settings
 async def pnl(name: str | None, *, settings: Settings, as_json: bool) -> None:
     """Show grid profit, floating, funding, fees and transfers of the run NAME, or of all.
 
-    A pair is shown by its legs, and both together: funding, what their prices did (basis), fees.
+    A pair is shown by its legs, and both together: funding, what their prices did (basis), what its
+    orders cost more than when they were decided (slippage), fees.
     The residual is what the venue has and the runs cannot explain: it must be 0. What depends on a
     price is unknown, and not 0, when the exchange cannot be asked.
     """

@@ -193,10 +193,11 @@ def _runs_money(runs: Sequence[RunMoney]) -> RenderableType:
 
 def _pairs_money(pairs: Sequence[PairMoney]) -> RenderableType:
     """Return what both legs of each pair earned together."""
-    numbers = ("funding", "basis", "fees", "total")
+    numbers = ("funding", "basis", "slippage", "fees", "total")
     table = plain_table("pair", *numbers, right=numbers)
     for pair in pairs:
-        amounts = (pair.funding, pair.basis, -pair.fees, pair.total)
+        slipped = None if pair.slippage is None else -pair.slippage
+        amounts = (pair.funding, pair.basis, slipped, -pair.fees, pair.total)
         table.add_row(pair.name, *(money(amount, sign=True) for amount in amounts))
     return table
 

@@ -65,6 +65,16 @@ async def test_a_marker_is_there_before_anything_is_known_of_the_order(ledger: L
     assert not order.settled
 
 
+async def test_what_an_order_was_decided_at_stays_whatever_is_reported(ledger: Ledger) -> None:
+    decided = Decimal("100.050")
+    await ledger.mark_sending(ACCOUNT, [request(decided=decided), request(2)], at(0))
+    await ledger.record_reports(ACCOUNT, [report(OrderStatus.FILLED, 10)])
+    first, second = [await ledger.order(client_id(n)) for n in (1, 2)]
+    assert first is not None
+    assert second is not None
+    assert (first.filled, first.decided, second.decided) == (Quantity(10), decided, None)
+
+
 async def test_a_second_marker_says_that_the_order_was_perhaps_sent(ledger: Ledger) -> None:
     await ledger.mark_sending(ACCOUNT, [request(1)], at(0))
     again = await ledger.mark_sending(ACCOUNT, [request(1), request(2)], at(9))

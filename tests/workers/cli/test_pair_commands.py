@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -296,10 +297,10 @@ async def test_without_workers_everything_says_so(
 
 
 async def test_other_commands_know_what_a_leg_is(
-    workers: None, spec: str, invoke: Invoke, invoke_json: InvokeJson
+    workers: None, data: Path, spec: str, invoke: Invoke, invoke_json: InvokeJson
 ) -> None:
     await run(invoke, "arb", "start", spec, "--name", "legs")
-    await until_quiet(invoke_json, "legs", 1)
+    status = await until_quiet(invoke_json, "legs", 1)
     assert await run(invoke_json, "grid", "list", "--all") == (0, {"runs": []})
     code, told = await run(invoke_json, "reconcile")
     assert (code, told) == (0, {"runs": []})
@@ -317,10 +318,23 @@ async def test_other_commands_know_what_a_leg_is(
     _, told = await run(invoke_json, "pnl", "legs")
     assert sorted(each["name"] for each in told["runs"]) == ["legs.1", "legs.2"]
     (pair,) = told["pairs"]
-    parts = Decimal(pair["funding"]) + Decimal(pair["basis"]) - Decimal(pair["fees"])
+    slipped = [Decimal(leg["slippage"]) for leg in status["legs"]]
+    assert [Decimal(each["slippage"]) for each in told["runs"]] == slipped  # of the ledger, too
+    assert Decimal(pair["slippage"]) == sum(slipped) > 0
+    parts = Decimal(pair["funding"]) + Decimal(pair["basis"])
+    parts -= Decimal(pair["slippage"]) + Decimal(pair["fees"])
     assert Decimal(pair["total"]) == parts
     assert {Decimal(each["residual"]) for each in told["accounts"]} == {Decimal(0)}
-    assert "basis" in (await run(invoke, "pnl")).stdout
+    shown_money = (await run(invoke, "pnl")).stdout
+    assert all(word in shown_money for word in ("basis", "slippage"))
+    with closing(sqlite3.connect(data / "ledger.db")) as old:  # of a program that kept no price
+        old.execute("UPDATE orders SET decided = NULL")
+        old.commit()
+    _, told = await run(invoke_json, "pnl", "legs")
+    (pair,) = told["pairs"]
+    assert pair["slippage"] is None
+    parts = Decimal(pair["funding"]) + Decimal(pair["basis"]) - Decimal(pair["fees"])
+    assert Decimal(pair["total"]) == parts
     _, shown = await run(invoke_json, "risk", "status")
     assert sorted(each["name"] for each in shown["runs"]) == ["legs.1", "legs.2"]
 
