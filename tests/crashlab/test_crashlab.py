@@ -81,3 +81,4 @@ async def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.strip().endswith("interrupted")
+    assert "Interrupted: kills of systems" in (tmp_path / "crash-lab.md").read_text()

@@ -173,6 +173,8 @@ def crashlab(  # noqa: PLR0913 - an option each
         )
         findings = _done(task)
     _tell(task, findings, report, as_json=as_json)
+    if findings.interrupted:
+        raise click.exceptions.Abort
     if findings.violations and as_json:  # the document tells it all
         raise click.exceptions.Exit(Exit.FAILED)
     if findings.violations:
@@ -215,7 +217,10 @@ def _room(report: Path | None) -> Iterator[Path]:
 
 
 def _done(task: "Task") -> "Findings":
+    from workers.crashlab.findings import Findings  # noqa: PLC0415 - as above
     from workers.crashlab.lab import run  # noqa: PLC0415 - as above
+
+    findings = Findings()
 
     def tell(number: int, cell: "Cell") -> None:
         if sys.stderr.isatty():
@@ -226,15 +231,24 @@ def _done(task: "Task") -> "Findings":
             click.echo(f"{number}/{task.kills} kills", err=True)
 
     try:
-        return asyncio.run(run(task, tell))
+        asyncio.run(run(task, tell, findings))
+    except KeyboardInterrupt:  # who waited for an hour wants to see what was found by then
+        findings.interrupted = True
     finally:
         if sys.stderr.isatty():
             click.echo("\r\x1b[K", err=True, nl=False)
+    return findings
 
 
 def _tell(task: "Task", findings: "Findings", report: Path | None, *, as_json: bool) -> None:
     from workers.crashlab.picture import picture  # noqa: PLC0415 - as above
-    from workers.crashlab.report import document, legend, markdown, matrix  # noqa: PLC0415
+    from workers.crashlab.report import (  # noqa: PLC0415 - as above
+        PARTIAL,
+        document,
+        legend,
+        markdown,
+        matrix,
+    )
 
     if report is not None:
         command = shlex.join(["opensqt", *sys.argv[1:]])
@@ -249,4 +263,6 @@ def _tell(task: "Task", findings: "Findings", report: Path | None, *, as_json: b
         told = (cell.rjust(width) for cell, width in zip(line, widths[1:], strict=True))
         click.echo(f"{name:<{widths[0]}}  {'  '.join(told)}")
     click.echo("\nEach cell: kills / violations.\n")
+    if findings.interrupted:
+        click.echo(f"{PARTIAL}\n")
     click.echo("\n".join(legend(task.steps)))

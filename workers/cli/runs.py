@@ -38,6 +38,7 @@ from workers.cli.failures import (
     no_run,
 )
 from workers.settings import Settings
+from workers.tasks import heed_cancel
 from workflows import names
 from workflows.messages import GridRunInput
 from workflows.timing import TASK_TIMEOUT
@@ -184,6 +185,7 @@ class DurableRuns(Generic[S]):
             async with asyncio.timeout(limit.total_seconds()):
                 yield
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            heed_cancel()
             raise silent from None
         except WorkflowUpdateFailedError as error:
             raise CommandError(_cause(error)) from None

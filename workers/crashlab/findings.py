@@ -38,6 +38,8 @@ class Findings:
     #: Of pairs: how long something was not hedged, by who was killed around then.
     debts: list[tuple[Victim, float]] = field(default_factory=list)
     seconds: float = 0.0
+    #: Somebody ended the lab: systems that were at work then are not in here.
+    interrupted: bool = False
 
     @property
     def total(self) -> int:

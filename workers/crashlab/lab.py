@@ -55,21 +55,24 @@ class _Planned:
     rounds: Sequence[tuple[Cell, int]]
 
 
-async def run(task: Task, tell: Callable[[int, Cell], None]) -> Findings:
-    """Do *task* and return what was seen; *tell* hears of each kill, with how many were before."""
+async def run(task: Task, tell: Callable[[int, Cell], None], findings: Findings) -> None:
+    """Do *task* and put what was seen into *findings*, system by system, also if canceled.
+
+    *tell* hears of each kill, with how many were before.
+    """
     began = time.monotonic()
-    findings = Findings()
     done = count(1)
 
     def killed(cell: Cell) -> None:
         tell(next(done), cell)
 
     waiting = list(_planned_pairs(task) if task.pairs else _planned(task))[::-1]
-    async with Nursery() as nursery, asyncio.TaskGroup() as lanes:
-        for _ in range(task.lanes):
-            lanes.create_task(_lane(waiting, nursery, findings, killed))
-    findings.seconds = time.monotonic() - began
-    return findings
+    try:
+        async with Nursery() as nursery, asyncio.TaskGroup() as lanes:
+            for _ in range(task.lanes):
+                lanes.create_task(_lane(waiting, nursery, findings, killed))
+    finally:
+        findings.seconds = time.monotonic() - began
 
 
 async def _lane(

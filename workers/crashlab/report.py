@@ -9,6 +9,7 @@ from workers.crashlab.steps import MEANING, Doing, Step, Victim, cells
 
 NO_CELL: Final = "–"
 _MOST_SHOWN: Final = 50
+PARTIAL: Final = "Interrupted: kills of systems that were still at work are not counted."
 
 
 def matrix(task: Task, findings: Findings) -> list[list[str]]:
@@ -61,6 +62,7 @@ def document(task: Task, findings: Findings) -> dict[str, Any]:
         "kills_by_doing": dict(findings.by_doing),
         "debts": {victim: _debts(findings, victim) for victim in task.victims},
         "seconds": round(findings.seconds, 1),
+        "interrupted": findings.interrupted,
     }
 
 
@@ -78,6 +80,7 @@ def markdown(task: Task, findings: Findings, command: str) -> str:
         "",
         "Each cell: kills / violations.",
         "",
+        *([PARTIAL, ""] if findings.interrupted else []),
         _row(head),
         _row(["---", *["--:"] * (len(head) - 1)]),
         *map(_row, rows),

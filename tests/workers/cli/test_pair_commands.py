@@ -33,10 +33,13 @@ from tests.workers.cli.pair_exchanges import (
 from tests.workers.exchange.process import ROOT
 from tests.workflows.server import TemporalServer, serving
 from tests.workflows.stage import connected
+from workers.cli.pair_runs import PairRuns
 from workers.durable import account_worker
 from workers.exchange.server import Running
 from workers.settings import load_settings
 from workers.wiring import all_desks
+from workflows import names
+from workflows.messages import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -291,6 +294,25 @@ async def test_without_workers_everything_says_so(
     ):
         result = await run(invoke, "portfolio", *words)
         assert (result.exit_code, said in result.stderr) == (code, True), result.output
+
+
+async def test_who_ends_a_command_is_not_told_that_nobody_answers(client: Client) -> None:
+    """Temporal's client makes an error of its own of a cancel, and Ctrl-C was taken for silence."""
+    await client.start_workflow(names.ARBITRAGE_RUN, {}, id="alone", task_queue="nobody works here")
+    asked = asyncio.create_task(PairRuns(client, load_settings()).tell("alone", "pause", Command()))
+    await eventually(lambda: "start_workflow_update" in _stands_in(asked), what="the update")
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+
+def _stands_in(task: "asyncio.Task[Any]") -> list[str]:
+    """Return the names of the functions that *task* waits in, the outermost one first."""
+    found, at = [], task.get_coro()
+    while at is not None:
+        found.append(getattr(at, "__name__", ""))
+        at = getattr(at, "cr_await", None)
+    return found
 
 
 # --- where other commands meet pairs

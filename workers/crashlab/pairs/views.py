@@ -1,7 +1,6 @@
 """What a pair says of itself, and how it is told what the lab wants: by either runner."""
 
 import asyncio
-import contextlib
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +17,7 @@ from workers.crashlab.pairs.system import PAIR, PairSystem
 from workers.crashlab.pairs.worker import RESULT, WISHES, Wishes
 from workers.crashlab.steps import Runner
 from workers.simple_pair import PairCheckpoint
+from workers.tasks import heed_cancel
 from workflows.pair_messages import ExitPair, PairResult, ReconfigurePair
 
 _STATE: Final = TypeAdapter(PairCheckpoint)
@@ -80,11 +80,13 @@ class _DurableReins:
         return result
 
     async def _told(self, name: str, what: ReconfigurePair | ExitPair) -> bool:
-        with contextlib.suppress(RPCError, TemporalError, TimeoutError):
+        try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):
                 await self._run.execute_update(name, what)
-            return True
-        return False
+        except (RPCError, TemporalError, TimeoutError):
+            heed_cancel()
+            return False
+        return True
 
 
 class _SimpleReins:
