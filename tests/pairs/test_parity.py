@@ -1,7 +1,7 @@
 """Both runners do the same: the same orders, in the same order, whatever befalls the legs.
 
-The ladder climbs by the clock, and clocks differ; these scenarios cross the spread at once, so that
-nothing in them depends on how long something took.
+The ladder climbs by the clock, and clocks differ; these scenarios cross the spread at once and stay
+on that rung, so that nothing in them depends on how long something took.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,10 @@ from tests.workflows.stage import connected
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-AT_ONCE: dict[str, Any] = {"hedge": {**HEDGE, "passive_for": 0}, "cool_off": 3600}
+AT_ONCE: dict[str, Any] = {
+    "hedge": {**HEDGE, "passive_for": 0, "cross_for": 600},
+    "cool_off": 3600,
+}
 
 
 async def ordinary(pair: Ground) -> None:
