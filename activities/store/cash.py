@@ -35,6 +35,14 @@ def record_funding(connection: Connection, account: str, new: Iterable[FundingPa
     return _add(connection, funding_payments, rows)
 
 
+def newest_funding(connection: Connection, account: str, symbol: str) -> datetime | None:
+    """Return when the newest payment on *symbol* was that is recorded; None if there is none."""
+    query = select(func.max(funding_payments.c.at)).where(
+        funding_payments.c.account == account, funding_payments.c.symbol == symbol
+    )
+    return connection.execute(query).scalar()
+
+
 def record_transfers(connection: Connection, account: str, new: Iterable[Transfer]) -> int:
     """Add what is not yet recorded and return how many that was."""
     rows = [

@@ -8,10 +8,11 @@ without harm.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -42,6 +43,8 @@ from domain.money import Instrument
 from domain.orders import Fill, OrderReport, OrderRequest, Refusal
 
 _T = TypeVar("_T")
+#: As near as two moments can be.
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 class Ledger:
@@ -112,12 +115,16 @@ class Ledger:
     async def open_run(self, run: Run) -> Run:
         """Record the start of a run and its instrument; repeated, return what was recorded first.
 
-        Raises InvalidValueError if the id or the tag belongs to another run.
+        It begins after all payments that are there: a venue's clock may be ahead of ours, and a
+        paper market's far ahead. Raises InvalidValueError if the id or the tag belongs to another
+        run.
         """
 
         def work(connection: Connection) -> Run:
             self._instruments.save(connection, run.account, run.instrument, run.opened_at)
-            return runs.open_run(connection, run)
+            newest = cash.newest_funding(connection, run.account, run.symbol)
+            begins = run.opened_at if newest is None else max(run.opened_at, newest + _INSTANT)
+            return runs.open_run(connection, replace(run, opened_at=begins))
 
         return await self._write(work)
 
@@ -132,10 +139,16 @@ class Ledger:
     async def close_run(
         self, run_id: str, at: datetime, status: RunStatus = RunStatus.STOPPED
     ) -> None:
-        """Record the end of a run, stopped or failed; nothing is watched or reserved for it."""
+        """Record the end of a run, stopped or failed; nothing is watched or reserved for it.
+
+        It ends after all payments that are there, see `open_run`: they were for what it held.
+        """
 
         def work(connection: Connection) -> None:
-            runs.set_status(connection, run_id, status, at)
+            of = _known(connection, run_id)
+            newest = cash.newest_funding(connection, of.account, of.symbol)
+            ends = at if newest is None else max(at, newest)
+            runs.set_status(connection, run_id, status, ends)
             runs.unwatch(connection, run_id)
             risk.release(connection, run_id)
 

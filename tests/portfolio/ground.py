@@ -221,7 +221,7 @@ class Ground:
         found: PairStatus = await handle.query("status", result_type=PairStatus)
         return found
 
-    async def until(self, what: str, true: Any, within: float = 60) -> PortfolioStatus:
+    async def until(self, what: str, true: Any, within: float = 100) -> PortfolioStatus:
         """Wait until *true* of the status."""
 
         async def asked() -> PortfolioStatus | None:
@@ -232,7 +232,7 @@ class Ground:
             asked, within=within, what=what, ignoring=(WorkflowQueryFailedError, RPCError)
         )
 
-    async def holds(self, *coins: str, within: float = 60) -> PortfolioStatus:
+    async def holds(self, *coins: str, within: float = 100) -> PortfolioStatus:
         """Wait until exactly these pairs are held, each entered and hedged."""
 
         def true(found: PortfolioStatus) -> bool:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from domain.arbitrage.preview import LegPreview, PairPreview
 from domain.arbitrage.view import LegStatus, PairStatus
+from domain.money import fixed
 from workers.cli.output import money, number
 from workers.cli.pair_book import LegLine, PairLine
 from workers.cli.tables import facts_table, plain_table
@@ -62,7 +63,9 @@ def _costs(found: PairPreview) -> str:
 def _rate(rate: Decimal | None, hours: Decimal | None) -> str:
     if rate is None:
         return "–"
-    return share(rate, 4) if hours is None else f"{share(rate, 4)} / {number(hours)} h"
+    if hours is None:
+        return share(rate, 4)
+    return f"{share(rate, 4)} / {number(Decimal(fixed(hours, 2)))} h"
 
 
 def _settles(at: datetime | None) -> str:

@@ -27,6 +27,12 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal
     return number
 
 
+def _number_if_given(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> Decimal | None:
+    return None if value is None else _number(ctx, param, value)
+
+
 @click.command()
 @click.option(
     "--listen",
@@ -87,6 +93,12 @@ def _number(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal
     default=0,
     show_default=True,
     help="Levels of others' orders on each side of the book, with funding; 0: none.",
+)
+@click.option(
+    "--funding",
+    callback=_number_if_given,
+    metavar="RATE",
+    help="With --crowd: what each settlement pays, such as 0.0003.  [default: made rates]",
 )
 @click.option("--start-price", callback=_number, default="60000", show_default=True)
 @click.option(
@@ -149,6 +161,7 @@ def exchange(  # noqa: PLR0913 - an option each
     loop: bool,
     seed: int,
     crowd: int,
+    funding: Decimal | None,
     start_price: Decimal,
     volatility: Decimal,
     start_at: datetime | None,
@@ -175,6 +188,7 @@ def exchange(  # noqa: PLR0913 - an option each
             loop=loop,
             seed=seed,
             crowd=crowd,
+            funding=funding,
             start_price=start_price,
             volatility=volatility,
             start_at=start_at,

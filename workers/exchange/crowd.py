@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -76,10 +77,12 @@ class Crowded:
 class Settlements:
     """The funding of a perpetual: announced when the one before is settled, every eight hours."""
 
-    def __init__(self, instrument: Instrument, seed: int) -> None:
+    def __init__(self, instrument: Instrument, seed: int, rate: Decimal | None = None) -> None:
+        """Settle at *rate* each time, or at rates that are made of *seed*."""
         self.instruments: Sequence[Instrument] = (instrument,)
-        self.origin: Mapping[str, Any] = {"funding": instrument.symbol, "seed": seed}
-        self._symbol, self._seed = instrument.symbol, seed
+        made = {"seed": seed} if rate is None else {"rate": str(rate)}
+        self.origin: Mapping[str, Any] = {"funding": instrument.symbol, **made}
+        self._symbol, self._seed, self._rate = instrument.symbol, seed, rate
         self._began_at = _EPOCH
         self._index = 0
 
@@ -90,7 +93,8 @@ class Settlements:
     def peek(self) -> MarketEvent | None:
         settled, is_due = divmod(self._index, 2)
         number = settlement_after(self._began_at) + settled
-        rate, due_at = funding_rate_of(self._seed, number), settlement_at(number)
+        due_at = settlement_at(number)
+        rate = funding_rate_of(self._seed, number) if self._rate is None else self._rate
         if is_due:
             return FundingDue(self._symbol, rate, due_at)
         announced_at = settlement_at(number - 1) if settled else self._began_at

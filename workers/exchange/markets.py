@@ -26,7 +26,8 @@ def open_source(settings: ExchangeSettings) -> Source:
         for source, seed in zip(made, seeds, strict=True)
     ]
     perpetuals = [each for each in instruments if each.kind is MarketKind.PERPETUAL]
-    return Several([*crowded, *(Settlements(each, settings.seed) for each in perpetuals)])
+    funding = [Settlements(each, settings.seed, settings.funding) for each in perpetuals]
+    return Several([*crowded, *funding])
 
 
 def _recorded(settings: ExchangeSettings) -> Source:

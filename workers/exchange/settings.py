@@ -54,6 +54,8 @@ class ExchangeSettings:
     #: Levels of others' orders on each side of a made or recorded market; 0: there are no others,
     #: and the market outside takes any quantity. Made perpetuals then settle funding, too.
     crowd: int = 0
+    #: The rate of each of these settlements; None: made ones.
+    funding: Decimal | None = None
     #: The venue whose public market is followed live instead of a tape.
     feed: str | None = None
     #: A local exchange (HOST:PORT of its fronts) in place of that venue, and its authority.
@@ -90,6 +92,11 @@ class ExchangeSettings:
             raise InvalidValueError(
                 f"--symbols {','.join(self.symbols)} names several made or followed markets: give "
                 "it without --tape and --symbol"
+            )
+        if self.funding is not None and (self.tape or not self.crowd):
+            raise InvalidValueError(
+                f"--funding was {self.funding}, but only made perpetuals with --crowd settle any: "
+                "give --crowd 10 as well, and no --tape"
             )
         if self.crowd and self.feed:
             raise InvalidValueError(

@@ -75,6 +75,22 @@ async def test_what_an_order_was_decided_at_stays_whatever_is_reported(ledger: L
     assert (first.filled, first.decided, second.decided) == (Quantity(10), decided, None)
 
 
+async def test_a_payment_is_of_the_run_that_was_open_though_the_venue_is_ahead_of_our_clock(
+    ledger: Ledger,
+) -> None:
+    """A market that runs faster than our clock pays at times that are not yet, and we close now."""
+    first, second = (
+        FundingPayment(f"p{n}", INSTRUMENT.symbol, Decimal(n), at(n * 3600)) for n in (1, 2)
+    )
+    await ledger.record_funding(ACCOUNT, [first])
+    await ledger.close_run("grid-1", at(10))
+    assert (await ledger.account_of_run("grid-1")).funding == 1
+    await ledger.open_run(run("grid-2", opened_at=at(20)))
+    await ledger.record_funding(ACCOUNT, [second])
+    found = [(await ledger.account_of_run(name)).funding for name in ("grid-1", "grid-2")]
+    assert found == [1, 2]
+
+
 async def test_a_second_marker_says_that_the_order_was_perhaps_sent(ledger: Ledger) -> None:
     await ledger.mark_sending(ACCOUNT, [request(1)], at(0))
     again = await ledger.mark_sending(ACCOUNT, [request(1), request(2)], at(9))

@@ -308,7 +308,8 @@ async def test_who_ends_a_command_is_not_told_that_nobody_answers(client: Client
 
 def _stands_in(task: "asyncio.Task[Any]") -> list[str]:
     """Return the names of the functions that *task* waits in, the outermost one first."""
-    found, at = [], task.get_coro()
+    found: list[str] = []
+    at: Any = task.get_coro()
     while at is not None:
         found.append(getattr(at, "__name__", ""))
         at = getattr(at, "cr_await", None)

@@ -114,6 +114,14 @@ def test_a_perpetual_announces_its_funding_and_settles_what_it_announced(tmp_pat
     assert {each.symbol for each in funding} == {"BTC/USDT:USDT"}
 
 
+def test_funding_can_be_said(tmp_path: Path) -> None:
+    rate = Decimal("-0.0003")
+    source = begun(living(tmp_path, funding=rate))
+    told = {e.rate for e in taken(source, 2000) if isinstance(e, FundingAnnounced | FundingDue)}
+    assert told == {rate}
+    assert source.origin != begun(living(tmp_path)).origin  # a journal is of one market
+
+
 @pytest.mark.parametrize("after", [0, 1, 2, 7, 150, 151])
 def test_it_goes_on_where_it_was_left(after: int, tmp_path: Path) -> None:
     one, two = begun(living(tmp_path)), begun(living(tmp_path))
@@ -157,6 +165,7 @@ def test_a_tape_of_candles_can_have_others_and_one_of_quotes_has_its_own(tmp_pat
         ({"symbol": "ETHUSDT"}, "--symbols BTC/USDT"),
         ({"tape": Path("x.csv.gz")}, "--symbols BTC/USDT"),
         ({"symbols": ("BTC/USDT",), "feed": "binance"}, "--crowd was 5"),
+        ({"funding": Decimal("0.0003"), "crowd": 0}, "--funding was 0.0003"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
