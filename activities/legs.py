@@ -9,7 +9,7 @@ keep the other leg from being undone.
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -58,6 +58,8 @@ from domain.ports import Venue
 from domain.risk.limits import Asker, worst
 
 _log: Final = logging.getLogger(__name__)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_LOGGED_EVERY: Final = timedelta(minutes=10)
 
 
 class LegDesk:
@@ -81,6 +83,8 @@ class LegDesk:
         self._risk = risk
         self._clock = clock
         self._instruments: dict[str, Instrument] = {}
+        #: When the log had what a venue does not tell.
+        self._logged: dict[str, datetime] = {}
         self._facts = LegFacts(account, venue, clock)
 
     # --- begin and end -----------------------------------------------------------------------
@@ -171,13 +175,13 @@ class LegDesk:
         leg, at = asked.leg, self._clock()
         events: list[ArbEvent] = [await self._standing(leg, at)]
         instrument = await self.instrument(leg)
-        async with _left_out(leg):
+        async with self._left_out(leg):
             events += await self._books_of(asked, at)
-        async with _left_out(leg):
+        async with self._left_out(leg):
             events += await self._health(leg, at)
-        async with _left_out(leg):
+        async with self._left_out(leg):
             events.append(await self._facts.funding(leg.number, instrument, at))
-        async with _left_out(leg):
+        async with self._left_out(leg):
             events.append(await self._facts.quote(leg.number, leg.symbol))
         return events
 
@@ -235,7 +239,7 @@ class LegDesk:
         actions = asked.actions or _look_at(leg, asked.live)
         events: list[PairEvent] = [LegTold(leg.number, e) for e in await self._do(leg, actions)]
         events.append(await self._standing(leg, self._clock()))
-        async with _left_out(leg):
+        async with self._left_out(leg):
             events.append(await self._facts.quote(leg.number, leg.symbol))
         return events
 
@@ -254,6 +258,22 @@ class LegDesk:
                 if isinstance(each, Place)
             ]
         return [each for each in done if isinstance(each, Reported | Refused | OutcomeUnknown)]
+
+    @asynccontextmanager
+    async def _left_out(self, leg: LegKey) -> AsyncIterator[None]:
+        """Go on without what a venue does not tell: it is not known then, and never nothing.
+
+        A look every few seconds hears the same for hours; the log has it every now and then.
+        """
+        try:
+            yield
+        except (VenueError, InvalidValueError) as error:
+            told, now = f"{leg.run_id}: {error}", self._clock()
+            if now - self._logged.get(told, _NEVER) < _LOGGED_EVERY:
+                return
+            _log.warning(told)
+            recent = {k: at for k, at in self._logged.items() if now - at < _LOGGED_EVERY}
+            self._logged = recent | {told: now}
 
     # --- what people hear --------------------------------------------------------------------
 
@@ -287,12 +307,3 @@ def _cash(account: RunAccount) -> Decimal:
     tick = Price(1)
     worth = EXACT.multiply(account.base, account.instrument.price_of(tick))
     return EXACT.subtract(add(account.grid_profit, account.floating(tick)), worth)
-
-
-@asynccontextmanager
-async def _left_out(leg: LegKey) -> AsyncIterator[None]:
-    """Go on without what a venue does not tell: it is not known then, and never nothing."""
-    try:
-        yield
-    except (VenueError, InvalidValueError) as error:
-        _log.warning("%s: %s", leg.run_id, error)
