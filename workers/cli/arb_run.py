@@ -1,6 +1,7 @@
 """`opensqt arb run`."""
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,11 +13,13 @@ from workers.cli.failures import exists
 from workers.cli.grid_start import name_of
 from workers.cli.options import accept_option, why_option, with_settings
 from workers.cli.output import money, put_json
+from workers.cli.pair_tables import line
 from workers.cli.runs import checked_name, operator
 from workers.cli.specs import read_pair
 from workers.settings import Settings
 
 if TYPE_CHECKING:
+    from domain.arbitrage.view import PairStatus
     from workflows.pair_messages import PairResult
 
 
@@ -41,7 +44,7 @@ async def run(
 
     It needs the exchanges of both accounts and a ledger (`opensqt db upgrade`). Whatever ends the
     process leaves what is held as it is; a trade that was in flight is gone on with first. A
-    changed SPEC is taken as new settings.
+    changed SPEC is taken as new settings. Each change is a line.
     """
     from workers.simple_pairs import main_loop  # noqa: PLC0415  also loads what talks to venues
 
@@ -54,13 +57,27 @@ async def run(
         click.echo(f"pair {chosen}: {legs}; Ctrl-C leaves it")
     accepted = Accepted(accept, operator(), why)
     asked = (why or f"{operator()} asked") if stop else ""
-    result = await main_loop(settings, parsed, chosen, stop=asked, accepted=accepted)
+    tell = None if as_json else _Changes()
+    result = await main_loop(settings, parsed, chosen, stop=asked, accepted=accepted, tell=tell)
     if as_json:
         put_json({"name": chosen, "ended": result is not None, "result": result})
     elif result is None:
         click.echo(f"pair {chosen} is left as it is; the same command goes on with it")
     else:
         click.echo(_told(chosen, result))
+
+
+class _Changes:
+    """Prints a line whenever it is another one, as `opensqt arb watch` does."""
+
+    def __init__(self) -> None:
+        self._before = ""
+
+    def __call__(self, now: "PairStatus") -> None:
+        told = line(now, None)
+        if told != self._before:
+            click.echo(f"{datetime.now(UTC):%H:%M:%S}  {told}")
+            self._before = told
 
 
 async def _refuse_grid(settings: Settings, name: str) -> None:

@@ -26,8 +26,8 @@ Invoke = Callable[..., Result]
 InvokeJson = Callable[..., tuple[int, Any]]
 
 
-async def started(spec: Path, *options: str) -> Process:
-    words = ("arb", "run", str(spec), "--name", "laptop", "--json", *options)
+async def started(spec: Path, *options: str, as_json: bool = True) -> Process:
+    words = ("arb", "run", str(spec), "--name", "laptop", *["--json"][: int(as_json)], *options)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers.cli", *words),
         cwd=ROOT,
@@ -85,8 +85,11 @@ async def test_it_is_left_killed_gone_on_with_and_closed(
         shown = await asyncio.to_thread(invoke, "arb", "status", "laptop")
         assert "checkpoint of `opensqt arb run`" in shown.stderr
 
-        killed = await started(spec)
-        await asyncio.sleep(1)  # somewhere in its start, or in a look; no moment is special
+        killed = await started(spec, as_json=False)
+        assert killed.stdout is not None
+        lines = [(await killed.stdout.readline()).decode() for _ in range(2)]
+        assert "Ctrl-C leaves it" in lines[0]
+        assert "running, positive" in lines[1]
         killed.kill()
         await killed.communicate()
 
