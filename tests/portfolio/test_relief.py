@@ -37,6 +37,7 @@ async def test_r39_at_a_look_the_pair_of_the_lowest_score_gives_back_as_much_as_
         # 1294 * (1 - 0.00006 / 0.0000655) = 109, but for lots and fees
         assert 99 < before["ETH"] - after["ETH"] < 119
         assert folio.market.is_hedged("ETH")
+        await eventually(lambda: commands(folio, "relieve"), what="what is told of the relief")
         (why,) = [each for each in await trail(folio) if each.command == "relieve"]
         assert "its score" in why.why
         assert why.after is not None
@@ -56,7 +57,9 @@ async def test_r39_what_is_not_known_of_an_account_is_told_and_relieves_nothing(
         await folio.until("no look", is_at(Level.UNKNOWN))
         folio.market.heal()
         await folio.until("a look", is_at(Level.RELAXED))
-        told = [each.command for each in await trail(folio)]
+        told = await eventually(
+            lambda: commands(folio, "margin relaxed"), what="what is told of it"
+        )
         assert (told.count("margin unknown"), told.count("relieve")) == (1, 0)
         assert told.index("margin unknown") < told.index("margin relaxed")
         await folio.tell("pause")
@@ -90,6 +93,12 @@ def worth(folio: Ground) -> Decimal:
 async def eth_follows(folio: Ground) -> bool:
     amount = amounts(await folio.status())["ETH"]
     return abs(abs(folio.market.held("ETH")[1]) * 1000 - amount) < 3
+
+
+async def commands(folio: Ground, last: str) -> list[str] | None:
+    """Return what the audit log has; None until *last* is in it: it is written a moment after."""
+    told = [each.command for each in await trail(folio)]
+    return told if last in told else None
 
 
 async def trail(folio: Ground) -> list[AuditEntry]:
