@@ -3,8 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from temporalio.client import WorkflowHandle
+import pytest
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
+from activities.delivery import Delivery
 from activities.exits import Exits
 from activities.messages import RiskCommand
 from domain.grid.spec import StopMode, parse_spec
@@ -13,9 +16,10 @@ from domain.orders import OrderRequest, Side
 from tests.eventually import eventually
 from tests.workflows.guarding import RollingGuard, calm, guarded, guarding, shows, trade
 from tests.workflows.stage import INSTRUMENT, SYMBOL, Stage
-from workers.wiring import start_exit
+from workers.durable import services_worker
+from workers.wiring import ensure_feed, ensure_services, start_exit
 from workflows.messages import Command, ReconfigureGrid, ResumeGrid, StopGrid
-from workflows.names import exit_workflow_id
+from workflows.names import ALERT_RUN_ID, RISK_GUARD_ID, exit_workflow_id, feed_workflow_id
 
 Run = WorkflowHandle[Any, Any]
 Scenario = Callable[[Stage], Awaitable[Run]]
@@ -201,6 +205,26 @@ async def risk_guard(stage: Stage) -> Run:
     return guard
 
 
+async def feed_run(stage: Stage) -> Run:
+    """The streams of an account until they are canceled; others follow them."""
+    await stage.trading(name_of("feed_run"))
+    feed = await _canceled(stage, feed_workflow_id(stage.account))
+    await ensure_feed(stage.client, stage.account)
+    return feed
+
+
+async def alert_run(stage: Stage) -> Run:
+    """The delivery of alerts until it is canceled."""
+    await ensure_services(stage.client)
+    try:
+        async with services_worker(
+            stage.client, None, stage.desks.risk, Delivery(stage.ledger, ())
+        ):
+            return await _canceled(stage, ALERT_RUN_ID)
+    finally:
+        await stage.client.get_workflow_handle(RISK_GUARD_ID).terminate("it is recorded")
+
+
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -218,8 +242,27 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         hand_over,
         emergency_exit,
         risk_guard,
+        feed_run,
+        alert_run,
     )
 }
+
+
+async def _canceled(stage: Stage, name: str) -> Run:
+    """Cancel a workflow once its one activity is at work; return it when it has ended."""
+    run = stage.client.get_workflow_handle(name)
+
+    async def at_work() -> str | None:
+        told = (await run.describe()).raw_description
+        states = [each.state for each in told.pending_activities]
+        at_work = states == [PendingActivityState.PENDING_ACTIVITY_STATE_STARTED]
+        return told.workflow_execution_info.execution.run_id if at_work else None
+
+    this = stage.client.get_workflow_handle(name, run_id=await eventually(at_work, what=name))
+    await this.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await this.result()
+    return this
 
 
 async def _closed(run: Run) -> Run:

@@ -4,34 +4,32 @@ import json
 from pathlib import Path
 
 import pytest
+from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.histories.scenarios import SCENARIOS, name_of
 from tests.workflows.guarding import RollingGuard
 from tests.workflows.one_more_activity import OneMoreActivity
+from tests.workflows.replaying import replayer
 from tests.workflows.soon_rolling import SoonRolling
-from workers.converter import DATA_CONVERTER
-from workers.wiring import workflow_runner
+from workflows.alerts import AlertRun
 from workflows.exit import EmergencyExit
+from workflows.feed import FeedRun
 from workflows.grid import GridRun
+from workflows.names import ALERT_RUN, FEED_RUN
 from workflows.risk import RiskGuard
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 RECORDED = sorted(HISTORIES.glob("*.json"))
-OTHERS = {"emergency_exit": EmergencyExit, "risk_guard": RollingGuard}
+OTHERS = {
+    "alert_run": AlertRun,
+    "emergency_exit": EmergencyExit,
+    "feed_run": FeedRun,
+    "risk_guard": RollingGuard,
+}
 GRIDS = [path for path in RECORDED if path.stem not in OTHERS]
 KINDS = {"continue_as_new": SoonRolling, **OTHERS}
-
-
-def replayer(kind: type) -> Replayer:
-    """Return a replayer of the same making as a worker."""
-    return Replayer(
-        workflows=[kind],
-        data_converter=DATA_CONVERTER,
-        workflow_runner=workflow_runner(),
-    )
 
 
 def history(path: Path) -> WorkflowHistory:
@@ -70,6 +68,32 @@ async def test_a_run_that_rolls_elsewhere_is_noticed() -> None:
 async def test_a_guard_that_rolls_elsewhere_is_noticed() -> None:
     with pytest.raises(NondeterminismError):
         await replayer(RiskGuard).replay_workflow(history(HISTORIES / "risk_guard.json"))
+
+
+@workflow.defn(name=FEED_RUN)
+class SleepyFeed(FeedRun):
+    """A feed that does one thing more than the recorded one."""
+
+    @workflow.run
+    async def run(self, account: str) -> None:
+        await workflow.sleep(1)
+        await super().run(account)
+
+
+@workflow.defn(name=ALERT_RUN)
+class SleepyAlerts(AlertRun):
+    """A delivery that does one thing more than the recorded one."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.sleep(1)
+        await super().run()
+
+
+@pytest.mark.parametrize("name,kind", [("feed_run", SleepyFeed), ("alert_run", SleepyAlerts)])
+async def test_a_stream_or_a_delivery_that_does_more_is_noticed(name: str, kind: type) -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(kind).replay_workflow(history(HISTORIES / f"{name}.json"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
