@@ -9,7 +9,7 @@ keep the other leg from being undone.
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -58,7 +58,6 @@ from domain.ports import Venue
 from domain.risk.limits import Asker, worst
 
 _log: Final = logging.getLogger(__name__)
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _LOGGED_EVERY: Final = timedelta(minutes=10)
 
 
@@ -269,11 +268,10 @@ class LegDesk:
             yield
         except (VenueError, InvalidValueError) as error:
             told, now = f"{leg.run_id}: {error}", self._clock()
-            if now - self._logged.get(told, _NEVER) < _LOGGED_EVERY:
-                return
-            _log.warning(told)
-            recent = {k: at for k, at in self._logged.items() if now - at < _LOGGED_EVERY}
-            self._logged = recent | {told: now}
+            logged = {each: at for each, at in self._logged.items() if now - at < _LOGGED_EVERY}
+            if told not in logged:
+                _log.warning(told)
+            self._logged = {told: now} | logged
 
     # --- what people hear --------------------------------------------------------------------
 

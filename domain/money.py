@@ -215,6 +215,12 @@ def percent(share: Decimal, places: int = 2) -> str:
     return f"{fixed(EXACT.multiply(share, 100), places)}%"
 
 
+def add_known(*amounts: Decimal | None) -> Decimal | None:
+    """Return the exact sum; None, which is not known, if one of *amounts* is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return add(*known) if len(known) == len(amounts) else None
+
+
 def add(*amounts: Decimal) -> Decimal:
     """Return the exact sum of quote amounts."""
     total = ZERO

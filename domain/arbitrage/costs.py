@@ -154,6 +154,16 @@ def slippage(side: Side, levels: Levels, quantity: Quantity, reference: Decimal)
     return EXACT.divide(worse, expected)
 
 
+def shortfall(instrument: Instrument, lots: int, value: int, decided: Decimal) -> Decimal:
+    """Return what was traded cost more than at the price it was *decided* at, in quote.
+
+    *lots* are signed, *value* is the sum of signed lots x ticks. Before fees; negative if it was
+    cheaper. It is the implementation shortfall of Perold (1988), of what was executed.
+    """
+    base = EXACT.multiply(Decimal(lots), instrument.lot_size)
+    return EXACT.subtract(instrument.notional_of(value), EXACT.multiply(base, decided))
+
+
 def _worth(side: Side, levels: Levels, quantity: Quantity) -> int | None:
     """Return the sum of ticks x lots for which the best *levels* fill *quantity*."""
     left, worth, before = quantity.lots, 0, None

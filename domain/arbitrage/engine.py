@@ -61,7 +61,7 @@ from domain.grid.events import (
     TimePassed,
 )
 from domain.market import Quote
-from domain.money import EXACT, fixed
+from domain.money import EXACT, add_known, fixed
 
 _YEAR = timedelta(hours=8760)
 
@@ -182,7 +182,7 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
         leg = state.leg(moved.leg)
         base, cash = EXACT.add(leg.base, moved.base), EXACT.add(leg.cash, moved.quote)
         elsewhere = EXACT.add(leg.elsewhere, moved.elsewhere)
-        slipped = _sum_if_known(leg.slippage, moved.slippage)
+        slipped = add_known(leg.slippage, moved.slippage)
         leg = replace(leg, base=base, cash=cash, elsewhere=elsewhere, slippage=slipped)
         state = state.with_leg(replace(leg, position=None))
     done = max(state.generation, event.generation)
@@ -196,10 +196,6 @@ def _ended(state: ArbState, event: TradeEnded) -> ArbStep:
         alerts = (Alert(AlertLevel.WARNING, f"the trade that {flight.why}: {event.gave_up}"),)
     decided = _leaves_alone(state, flight) or _decide(state)
     return ArbStep(decided.state, (*alerts, *decided.actions))
-
-
-def _sum_if_known(known: Decimal | None, more: Decimal | None) -> Decimal | None:
-    return None if known is None or more is None else EXACT.add(known, more)
 
 
 def _leaves_alone(state: ArbState, flight: InFlight) -> ArbStep | None:

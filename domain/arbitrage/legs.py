@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_DOWN, Decimal
 from typing import Final
 
+from domain.arbitrage.costs import shortfall
 from domain.arbitrage.hedging import Rung
 from domain.grid.slot import CLOSED_RANK, WorkingOrder
 from domain.market import Quote
@@ -85,14 +86,11 @@ class Leg:
     def slippage(self) -> Decimal | None:
         """What was traded cost more than at the price it was decided at, in quote, before fees.
 
-        Signed: negative if it was cheaper. It is the implementation shortfall of Perold (1988),
-        of what was executed. None while that price is not known.
+        See `shortfall`. None while that price is not known.
         """
         if self.decided is None:
             return None if self.traded else ZERO
-        base = EXACT.multiply(Decimal(self.traded), self.instrument.lot_size)
-        paid = self.instrument.notional_of(self.value)
-        return EXACT.subtract(paid, EXACT.multiply(base, self.decided))
+        return shortfall(self.instrument, self.traded, self.value, self.decided)
 
     def lots_for(self, base: Decimal) -> int:
         """Return the signed lots that come nearest to *base*, and that this leg can trade.

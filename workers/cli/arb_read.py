@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Final
 
 import click
@@ -10,7 +9,7 @@ import click
 from domain.arbitrage.state import Phase
 from workers.cli.failures import UnreachableError
 from workers.cli.options import with_settings
-from workers.cli.output import console, note, put_json
+from workers.cli.output import Changes, console, note, put_json
 from workers.cli.pair_reading import PairAnswer, asked, kept_answer, status_of
 from workers.cli.pair_runs import PairRuns
 from workers.cli.pair_tables import book_table, line, status_table
@@ -71,7 +70,7 @@ async def _looker(settings: Settings, name: str) -> Callable[[], Awaitable[PairA
 
 async def _follow(look: Callable[[], Awaitable[PairAnswer]], *, once: bool) -> None:
     """Print a line whenever it is another one. Nobody who answers is a change too."""
-    before, known = "", False
+    say, known = Changes(), False
     while True:
         phase = None
         try:
@@ -86,9 +85,7 @@ async def _follow(look: Callable[[], Awaitable[PairAnswer]], *, once: bool) -> N
             assert found.status is not None  # noqa: S101 - the ledger was not asked
             known, phase = True, found.status.phase
             told = line(found.status, found.trade)
-        if told != before:
-            click.echo(f"{datetime.now(UTC):%H:%M:%S}  {told}")
-            before = told
+        say(told)
         if once or phase is Phase.ENDED:
             return
         await asyncio.sleep(_LOOK_EVERY)

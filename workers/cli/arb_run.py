@@ -1,7 +1,6 @@
 """`opensqt arb run`."""
 
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,14 +11,13 @@ from workers.cli import reach
 from workers.cli.failures import exists
 from workers.cli.grid_start import name_of
 from workers.cli.options import accept_option, why_option, with_settings
-from workers.cli.output import money, put_json
+from workers.cli.output import Changes, money, put_json
 from workers.cli.pair_tables import line
 from workers.cli.runs import checked_name, operator
 from workers.cli.specs import read_pair
 from workers.settings import Settings
 
 if TYPE_CHECKING:
-    from domain.arbitrage.view import PairStatus
     from workflows.pair_messages import PairResult
 
 
@@ -57,7 +55,8 @@ async def run(
         click.echo(f"pair {chosen}: {legs}; Ctrl-C leaves it")
     accepted = Accepted(accept, operator(), why)
     asked = (why or f"{operator()} asked") if stop else ""
-    tell = None if as_json else _Changes()
+    say = Changes()
+    tell = None if as_json else lambda now: say(line(now, None))
     result = await main_loop(settings, parsed, chosen, stop=asked, accepted=accepted, tell=tell)
     if as_json:
         put_json({"name": chosen, "ended": result is not None, "result": result})
@@ -65,19 +64,6 @@ async def run(
         click.echo(f"pair {chosen} is left as it is; the same command goes on with it")
     else:
         click.echo(_told(chosen, result))
-
-
-class _Changes:
-    """Prints a line whenever it is another one, as `opensqt arb watch` does."""
-
-    def __init__(self) -> None:
-        self._before = ""
-
-    def __call__(self, now: "PairStatus") -> None:
-        told = line(now, None)
-        if told != self._before:
-            click.echo(f"{datetime.now(UTC):%H:%M:%S}  {told}")
-            self._before = told
 
 
 async def _refuse_grid(settings: Settings, name: str) -> None:

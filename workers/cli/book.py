@@ -12,7 +12,7 @@ from activities.store.ledger import Ledger
 from activities.store.records import Run, RunStatus
 from domain.accounting import RunAccount, VenueView, residual
 from domain.errors import VenueError
-from domain.money import EXACT, ZERO, Price, add
+from domain.money import EXACT, ZERO, Price, add, add_known
 from domain.orders import Fill
 from domain.ports import Venue
 from workers.cli import reach
@@ -260,8 +260,8 @@ def _pairs(found: Sequence[RunMoney]) -> tuple[PairMoney, ...]:
 
 
 def _pair(name: str, legs: Sequence[RunMoney]) -> PairMoney:
-    moved = _sum([None if r.floating is None else add(r.grid_profit, r.floating) for r in legs])
-    slipped = _sum([leg.slippage for leg in legs])
+    moved = add_known(*(part for leg in legs for part in (leg.grid_profit, leg.floating)))
+    slipped = add_known(*(leg.slippage for leg in legs))
     return PairMoney(
         name,
         legs[0].quote,
@@ -269,11 +269,5 @@ def _pair(name: str, legs: Sequence[RunMoney]) -> PairMoney:
         moved if moved is None or slipped is None else add(moved, slipped),
         slipped,
         add(*(leg.fees for leg in legs)),
-        _sum([leg.total for leg in legs]),
+        add_known(*(leg.total for leg in legs)),
     )
-
-
-def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
-    """Return the sum; what one of them does not tell, it does not tell either."""
-    known = [amount for amount in amounts if amount is not None]
-    return add(*known) if len(known) == len(amounts) else None

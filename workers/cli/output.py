@@ -3,7 +3,7 @@
 import os
 import sys
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
@@ -40,6 +40,18 @@ def money(value: Decimal | None, sign: bool = False) -> str:  # noqa: FBT001, FB
     places = 2 if value == 0 or abs(value) >= _SMALL else 4
     text = f"{value:{'+' if sign else ''},.{places}f}"
     return text.removeprefix("+").removeprefix("-") if not text.strip("+-0.,") else text
+
+
+class Changes:
+    """Prints a line with the time whenever it is another one than before."""
+
+    def __init__(self) -> None:
+        self._before = ""
+
+    def __call__(self, told: str) -> None:
+        if told != self._before:
+            click.echo(f"{datetime.now(UTC):%H:%M:%S}  {told}")
+            self._before = told
 
 
 def console(**options: Any) -> Any:

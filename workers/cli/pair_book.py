@@ -8,7 +8,8 @@ from decimal import Decimal
 from activities.pair_messages import PAIR_LEG, leg_run_ids, pair_of
 from activities.store.ledger import Ledger
 from activities.store.records import OPEN, Run, StoredOrder
-from domain.money import EXACT, Instrument, add
+from domain.arbitrage.costs import shortfall
+from domain.money import Instrument, add, add_known
 from workers.cli.failures import only_a_leg
 
 
@@ -87,18 +88,14 @@ async def slippage_of(ledger: Ledger, leg: Run) -> Decimal | None:
     order that was sent before they were recorded, say.
     """
     traded = [order for order in await ledger.orders_of_run(leg.run_id) if order.filled]
-    costs = [_slipped(leg.instrument, order) for order in traded]
-    known = [cost for cost in costs if cost is not None]
-    return add(*known) if len(known) == len(costs) else None
+    return add_known(*(_slipped(leg.instrument, order) for order in traded))
 
 
 def _slipped(instrument: Instrument, order: StoredOrder) -> Decimal | None:
     if order.decided is None:
         return None
-    meant = EXACT.multiply(instrument.base_of(order.filled), order.decided)
-    return EXACT.multiply(
-        EXACT.subtract(instrument.notional_of(order.value), meant), order.side.sign
-    )
+    sign = order.side.sign
+    return shortfall(instrument, sign * order.filled.lots, sign * order.value, order.decided)
 
 
 async def _line(ledger: Ledger, legs: Sequence[Run]) -> PairLine:

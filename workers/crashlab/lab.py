@@ -22,6 +22,7 @@ from workers.crashlab.role import Grid
 from workers.crashlab.scenario import Scenario
 from workers.crashlab.steps import Cell, Runner, Step, Victim, cells
 from workers.crashlab.system import Plan, System
+from workers.tasks import heed_cancel
 
 _log: Final = logging.getLogger(__name__)
 #: Rounds in one system: then another one begins, with other venues.
@@ -95,6 +96,7 @@ async def _scenario(planned: _Planned, nursery: Nursery, tell: Callable[[Cell], 
                 await scenario.round(cell, kills)
             await scenario.end(cell)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other lanes go on
+        heed_cancel()
         _log.exception("%s broke off", plan.directory.name)
         findings = scenario.findings if scenario else Findings()
         broken = Violation(cell, plan.directory.name, "", f"stuck: {error!r}", 0)

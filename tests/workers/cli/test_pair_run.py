@@ -26,8 +26,8 @@ Invoke = Callable[..., Result]
 InvokeJson = Callable[..., tuple[int, Any]]
 
 
-async def started(spec: Path, *options: str, as_json: bool = True) -> Process:
-    words = ("arb", "run", str(spec), "--name", "laptop", *["--json"][: int(as_json)], *options)
+async def started(spec: Path, *options: str) -> Process:
+    words = ("arb", "run", str(spec), "--name", "laptop", *options)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers.cli", *words),
         cwd=ROOT,
@@ -72,9 +72,9 @@ async def test_it_is_left_killed_gone_on_with_and_closed(
 
     async with exchanges(tmp_path) as found:
         monkeypatch.setenv("OPENSQT_ACCOUNTS", accounts_of(found))
-        first = await started(spec)
+        first = await started(spec, "--json")
         await eventually(held, within=90, what="an entry")
-        second = await started(spec)
+        second = await started(spec, "--json")
         output, _ = await second.communicate()
         assert second.returncode == 5, output
         first.send_signal(signal.SIGINT)
@@ -85,7 +85,7 @@ async def test_it_is_left_killed_gone_on_with_and_closed(
         shown = await asyncio.to_thread(invoke, "arb", "status", "laptop")
         assert "checkpoint of `opensqt arb run`" in shown.stderr
 
-        killed = await started(spec, as_json=False)
+        killed = await started(spec)
         assert killed.stdout is not None
         lines = [(await killed.stdout.readline()).decode() for _ in range(2)]
         assert "Ctrl-C leaves it" in lines[0]
@@ -93,11 +93,11 @@ async def test_it_is_left_killed_gone_on_with_and_closed(
         killed.kill()
         await killed.communicate()
 
-        stopped = await ended(await started(spec, "--stop"))
+        stopped = await ended(await started(spec, "--json", "--stop"))
         assert (stopped["ended"], stopped["result"]["trades"]) == (True, 2)
         legs = stopped["result"]["legs"]
         assert {Decimal(leg["residual"]) for leg in legs} == {Decimal(0)}
         assert all(abs(Decimal(leg["base"])) < Decimal("0.001") for leg in legs)
-        again = await started(spec)
+        again = await started(spec, "--json")
         output, _ = await again.communicate()
         assert (again.returncode, b"run laptop has ended" in output) == (2, True)
