@@ -1,5 +1,6 @@
 """What all tests share: hypothesis profiles and the recorded market data beside the project."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -18,6 +19,16 @@ settings.register_profile(
 )
 settings.register_profile("deep", settings.get_profile("ci"), max_examples=600)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection walk what was collected, for it stays as long as the process.
+
+    There are half a million objects, which stop everything for a third of a second or more, again
+    and again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

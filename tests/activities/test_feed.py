@@ -165,7 +165,7 @@ class Scene:
         """Wait until *run* has heard exactly *words*."""
         wanted = list(words)
         try:
-            await eventually(lambda: self.runs.words(run) == wanted, within=30)
+            await eventually(lambda: self.runs.words(run) == wanted)
         except AssertionError:
             assert self.runs.words(run) == wanted
 
@@ -173,7 +173,7 @@ class Scene:
         """Wait until *run* has heard exactly *words* of orders; prices race them."""
         wanted = list(words)
         try:
-            await eventually(lambda: self.runs.of_orders(run) == wanted, within=30)
+            await eventually(lambda: self.runs.of_orders(run) == wanted)
         except AssertionError:
             assert self.runs.of_orders(run) == wanted
 

@@ -148,7 +148,7 @@ class Watch:
                 return None
             return verdict if all(word in verdict.why for word in words) else None
 
-        return await eventually(said, within=30, what=f"{words}, halted: {halted},")
+        return await eventually(said, what=f"{words}, halted: {halted},")
 
     async def looks(self, times: int = 5) -> None:
         """Let the guard look a few times."""

@@ -31,6 +31,7 @@ from domain.money import Quantity
 from domain.orders import OrderReport, OrderStatus, Refusal, RefusalReason
 from tests.contract.bench import START, Bench, credentials
 from tests.contract.test_venues import A, B, buy, place, soon
+from tests.eventually import eventually
 
 
 async def ready(bench: Bench) -> None:
@@ -46,6 +47,7 @@ async def test_an_order_whose_answer_is_lost_is_unknown_and_then_found(
     bench: Bench, kind: str
 ) -> None:
     await ready(bench)
+    bench.hasten()
     bench.fail("rest.place", kind, count=1)
     with pytest.raises(UnknownOutcomeError):
         await place(bench, A, 990)
@@ -58,13 +60,12 @@ async def test_an_order_whose_answer_is_lost_is_unknown_and_then_found(
 
 async def test_an_order_that_arrives_late_is_unknown_absent_and_then_there(bench: Bench) -> None:
     await ready(bench)
-    bench.fail("rest.place", "delay_before", count=1, delay=timedelta(seconds=1.3))
+    bench.hasten()
+    bench.fail("rest.place", "delay_before", count=1, delay=timedelta(seconds=2.5))
     with pytest.raises(UnknownOutcomeError):
         await place(bench, A, 990)
     assert await bench.venue.look_up(bench.symbol, A) is None  # which proves nothing yet
-    async with asyncio.timeout(5):
-        while await bench.venue.look_up(bench.symbol, A) is None:  # noqa: ASYNC110 - no event of ours
-            await asyncio.sleep(0.05)
+    await eventually(lambda: bench.venue.look_up(bench.symbol, A), what="the order")
 
 
 @pytest.mark.parametrize("kind", ["server_error", "html", "unavailable", "drop_connection"])
@@ -237,7 +238,7 @@ async def test_a_stream_that_falls_silent_is_given_up(
         bench.advance(1)
         await bench.venue.place(buy(bench, A, 980))
         with pytest.raises(VenueUnavailableError):
-            await asyncio.wait_for(anext(reports), 5)
+            await soon(reports)
 
 
 async def test_a_stream_of_an_exchange_that_is_gone_says_so(bench: Bench, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def place(bench: Bench, *request: Any, **more: Any) -> OrderReport:
 
 
 async def soon(stream: AsyncIterator[T]) -> T:
-    return await asyncio.wait_for(anext(stream), 5)
+    return await asyncio.wait_for(anext(stream), 60)
 
 
 # ---- instruments

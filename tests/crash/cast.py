@@ -99,7 +99,7 @@ class Cast:
         """Move the market by hand."""
         async with grpc.aio.insecure_channel(self.exchange_address) as channel:
             stub = paper_pb2_grpc.PaperControlServiceStub(channel)
-            return await getattr(stub, method)(request, timeout=5)
+            return await getattr(stub, method)(request, timeout=30)
 
     async def status(self) -> Any:
         return await self.control("GetStatus", paper_pb2.GetStatusRequest())

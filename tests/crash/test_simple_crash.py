@@ -51,7 +51,7 @@ async def agree(runner: Simple, venue: RemoteVenue) -> None:
         return not found[-1]
 
     try:
-        await eventually(agreed, within=20)
+        await eventually(agreed)
     except AssertionError:
         pytest.fail(f"after 20 s: {found[-1:]}")
 
@@ -132,7 +132,7 @@ async def test_a_fill_while_everything_is_down_is_found_and_its_exit_placed_once
             held = sum(position.lots for position in await venue.positions(SYMBOL))
             assert held > 0
             await runner.start()
-            await eventually(lambda: exits(venue), within=20)
+            await eventually(lambda: exits(venue))
             await agree(runner, venue)
             state = runner.state()
             assert state is not None
@@ -150,7 +150,7 @@ async def agree_with_orders(runner: Simple, venue: RemoteVenue) -> None:
         runner.check_alive()
         return len(await venue.open_orders(SYMBOL)) == 5
 
-    await eventually(resting, within=20)
+    await eventually(resting)
     await agree(runner, venue)
 
 
@@ -169,7 +169,7 @@ async def test_a_second_process_of_the_same_run_is_refused(tmp_path: Path) -> No
         runner = await prepared(exchange, tmp_path)
         try:
             await runner.start()
-            await eventually(lambda: venue.open_orders(SYMBOL), within=20)
+            await eventually(lambda: venue.open_orders(SYMBOL))
             second = await runner.command("simple", "run", str(runner._spec), "--name", NAME)
             _, errors = await asyncio.wait_for(second.communicate(), 20)
             assert second.returncode == 5

@@ -305,12 +305,12 @@ async def test_k13_a_feed_that_is_stopped_ends_and_leaves_nothing_behind(tmp_pat
     async with desk_at(tmp_path / "ledger.db") as desk:
         before, heard = asyncio.all_tasks(), list[GridEvent]()
         async with following(Counted(desk.market, ACCOUNT), desk.ledger, heard) as task:
-            await eventually(lambda: any(isinstance(e, PriceMoved) for e in heard), within=30)
+            await eventually(lambda: any(isinstance(e, PriceMoved) for e in heard))
             assert len(asyncio.all_tasks()) > len(before) + 1
             task.cancel()
             await asyncio.wait({task}, timeout=30)
             assert task.cancelled()
-            await eventually(lambda: asyncio.all_tasks() == before, within=30)
+            await eventually(lambda: asyncio.all_tasks() == before)
 
 
 async def test_k13_a_feed_that_is_silent_while_the_market_trades_is_started_again(
@@ -322,18 +322,18 @@ async def test_k13_a_feed_that_is_silent_while_the_market_trades_is_started_agai
         venue, heard = Counted(desk.market, ACCOUNT), list[GridEvent]()
         venue.frozen = True
         async with following(venue, desk.ledger, heard):
-            await eventually(lambda: venue.opened == 1, within=30)
+            await eventually(lambda: venue.opened == 1)
 
             def again() -> bool:
                 desk.clock.passes(10)
                 desk.trade(60_000)  # which the stream does not tell
                 return venue.opened > 1
 
-            await eventually(again, within=30)
+            await eventually(again)
             live = [e.live for e in heard if isinstance(e, FeedChanged)]
             assert live[:2] == [True, False]
             venue.frozen = False
-            await eventually(lambda: any(isinstance(e, PriceMoved) for e in heard), within=30)
+            await eventually(lambda: any(isinstance(e, PriceMoved) for e in heard))
 
 
 def test_k13_nothing_is_opened_before_the_first_price() -> None:

@@ -19,11 +19,12 @@ from typing import Final
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from temporalio.client import Client, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from tests.fuzz.arena import Arena, arena
 from tests.fuzz.play import DisagreementError
 from tests.fuzz.script import Script, scripts
+from tests.workflows.replaying import replayer
 from workers.converter import DATA_CONVERTER
 from workers.local.temporal import program
 from workflows.names import SEARCH_ATTRIBUTES
@@ -108,18 +109,14 @@ async def _unrepeatable(where: Arena) -> Finding | None:
     """Return the first durable run whose history a worker that never saw it cannot repeat."""
     if not where.histories:
         return None
-    replayer = Replayer(
-        workflows=[where.grid],
-        data_converter=DATA_CONVERTER,
-        workflow_runner=UnsandboxedWorkflowRunner(),
-    )
     histories = [history for _, history in where.histories]
 
     async def every() -> AsyncIterator[WorkflowHistory]:
         for history in histories:
             yield history
 
-    async with replayer.workflow_replay_iterator(every()) as results:
+    replays = replayer(where.grid, UnsandboxedWorkflowRunner())
+    async with replays.workflow_replay_iterator(every()) as results:
         async for result in results:
             if result.replay_failure is not None:
                 script = where.histories[histories.index(result.history)][0]

@@ -345,7 +345,7 @@ class Ground:
 
     # --- what is waited for
 
-    async def until(self, what: str, true: Any, within: float = 40) -> PairStatus:
+    async def until(self, what: str, true: Any, within: float = 80) -> PairStatus:
         """Wait until *true* of the status; it is watched how long something is naked meanwhile."""
 
         async def asked() -> PairStatus | None:
@@ -452,7 +452,6 @@ async def _venue(side: Side) -> AsyncIterator[Venue]:
         credentials(ALICE),
         local=Local(fronts.host, fronts.port, fronts.authority),
         orders=UNHURRIED,
-        timeout=timedelta(seconds=1),
     ) as venue:
         yield venue
 

@@ -14,7 +14,7 @@ from tests.eventually import eventually
 from tests.pairs.ground import HEDGE, TRADABLE, Ground, KilledError, ground
 from workflows.names import trade_workflow_id
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 WAITS = {"hedge": {**HEDGE, "passive_for": 5}, "lead_for": 30, "cool_off": 3600}
 

@@ -12,7 +12,7 @@ from tests.contract.bench import BALANCES
 from tests.pairs.ground import ALICE, HEDGE, TRADABLE, ground
 from tests.pairs.ground import Side as Leg
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 AT_ONCE = {"hedge": {**HEDGE, "passive_for": 0}}
 

@@ -14,7 +14,7 @@ from tests.workflows.server import TemporalServer
 from workers.converter import DATA_CONVERTER
 from workers.local.ports import anywhere
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def test_a_pair_shows_where_it_stands(tmp_path: Path, server: TemporalServer) -> None:

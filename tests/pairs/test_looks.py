@@ -12,7 +12,7 @@ from tests.pairs.ground import HEDGE, ground
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_trade_that_ends_during_a_look_is_not_taken_for_lost(
     tmp_path: Path, client: Client | None
 ) -> None:

@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from tests.pairs.ground import ground
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def test_a_pair_enters_is_paid_and_leaves(tmp_path: Path, client: Client | None) -> None:

@@ -17,7 +17,7 @@ from tests.pairs.ground import HEDGE, TRADABLE, Ground, ground
 from tests.workflows.server import TemporalServer
 from tests.workflows.stage import connected
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 AT_ONCE: dict[str, Any] = {
     "hedge": {**HEDGE, "passive_for": 0, "cross_for": 600},

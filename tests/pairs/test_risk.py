@@ -8,7 +8,7 @@ from temporalio.client import Client
 from tests.eventually import eventually
 from tests.pairs.ground import HEDGE, ground
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 #: The lead waits at the touch, so there is time to halt it.
 WAITS = {"hedge": {**HEDGE, "passive_for": 8}, "lead_for": 30, "cool_off": 0}

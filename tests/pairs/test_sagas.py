@@ -20,7 +20,7 @@ from temporalio.client import Client
 from tests.eventually import eventually
 from tests.pairs.ground import HEDGE, LOTS, MOST, PAPER, TRADABLE, Ground, ground
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 #: One entry, and no other after it.
 ONCE: dict[str, Any] = {"cool_off": 3600}
@@ -85,7 +85,7 @@ async def follower_goes_down(pair: Ground) -> None:
     await eventually(pair.sides[1].resting, what="the lead's order", every=0.01)
     pair.sides[2].is_down()
     pair.sides[1].print(990)
-    await eventually(lambda: pair.sides[1].held() < TRADABLE, within=20, what="the lead undone")
+    await eventually(lambda: pair.sides[1].held() < TRADABLE, what="the lead undone")
     pair.sides[2].heal()
 
 
@@ -187,8 +187,8 @@ async def test_an_exit_into_a_venue_that_falls_silent_is_taken_back_and_done_lat
         await pair.is_quiet("the entry")
         pair.sides[2].is_down()
         await pair.leave()
-        await eventually(lambda: len(pair.sides[1].orders()) > 2, within=30, what="the way back")
-        await eventually(lambda: pair.sides[1].held() > TRADABLE, within=20, what="the lead, held")
+        await eventually(lambda: len(pair.sides[1].orders()) > 2, what="the way back")
+        await eventually(lambda: pair.sides[1].held() > TRADABLE, what="the lead, held")
         assert pair.naked is not None
         assert pair.naked.longest <= MOST
         pair.sides[2].heal()

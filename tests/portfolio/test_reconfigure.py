@@ -17,7 +17,7 @@ from workers.cli.failures import Exit
 from workers.cli.main import main
 from workflows.portfolio_messages import PortfolioPreview
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COINS = (Coin("BTC", "0.0005"), Coin("ETH", "0.0004"), Coin("SOL", "0.0003"))
 #: All that is not in it stays what `Ground.spec` writes.

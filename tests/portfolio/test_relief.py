@@ -14,7 +14,7 @@ from tests.eventually import eventually
 from tests.portfolio.ground import Ground, ground
 from workflows.portfolio_messages import PortfolioStatus
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COINS = (Coin("BTC", "0.0005"), Coin("ETH", "0.0004"))
 #: The exchange asks for 0.005 of what is held: 500 and 444 of 99 056 quote use 0.0000477.

@@ -60,7 +60,7 @@ async def test_the_guard_watches_a_venue_without_keys(
             assert guard is not None
             task = asyncio.create_task(guard.run())
             try:
-                calm = await eventually(said, within=30, what="a calm market")
+                calm = await eventually(said, what="a calm market")
                 assert {reading.symbol for reading in calm.readings} == {SYMBOL}
                 assert all(reading.average_volume > 0 for reading in calm.readings)
             finally:

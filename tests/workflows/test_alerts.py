@@ -35,9 +35,9 @@ async def test_what_an_engine_says_is_in_the_outbox_with_orders_and_without(live
         found = await live.ledger.alerts()
         return any(word in each.message and each.fields == {"run": run.id} for each in found)
 
-    await eventually(lambda: said("new settings were not taken"), within=30, what="an alert")
+    await eventually(lambda: said("new settings were not taken"), what="an alert")
     live.trade(58_900)
-    await eventually(lambda: said("stop_loss"), within=30, what="an alert with orders")
+    await eventually(lambda: said("stop_loss"), what="an alert with orders")
 
 
 async def test_alerts_are_brought_to_people_by_a_workflow(stage: Stage) -> None:
@@ -48,7 +48,7 @@ async def test_alerts_are_brought_to_people_by_a_workflow(stage: Stage) -> None:
         try:
             async with services_worker(stage.client, None, stage.desks.risk, delivery):
                 await stage.desks.risk.trip(OVERALL, "alice", "news")
-                await eventually(lambda: hook.taken, within=30, what="an alert at the webhook")
+                await eventually(lambda: hook.taken, what="an alert at the webhook")
         finally:
             for name in (ALERT_RUN_ID, RISK_GUARD_ID):
                 await stage.client.get_workflow_handle(name).terminate("the test is over")

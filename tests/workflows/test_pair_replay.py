@@ -6,24 +6,16 @@ from pathlib import Path
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from domain.arbitrage.events import TradeEnded
-from workers.converter import DATA_CONVERTER
-from workers.wiring import workflow_runner
+from tests.workflows.replaying import replayer
 from workflows.arbitrage import ArbitrageRun
 from workflows.names import PAIR_TRADE
 from workflows.pair import PairTradeRun
 from workflows.pair_messages import PairTradeInput
 
 RECORDED = sorted((Path(__file__).parents[1] / "histories" / "pairs").glob("*.json"))
-
-
-def replayer(kind: type) -> Replayer:
-    return Replayer(
-        workflows=[kind], data_converter=DATA_CONVERTER, workflow_runner=workflow_runner()
-    )
 
 
 def history(path: Path) -> WorkflowHistory:

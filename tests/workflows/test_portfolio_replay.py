@@ -7,23 +7,15 @@ from typing import Any
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.portfolio.soon_rolling import Recorded
-from workers.converter import DATA_CONVERTER
-from workers.wiring import workflow_runner
+from tests.workflows.replaying import replayer
 from workflows.names import PORTFOLIO_RUN
 from workflows.portfolio import PortfolioRun
 from workflows.portfolio_messages import PortfolioInput, PortfolioResult
 
 RECORDED = sorted((Path(__file__).parents[1] / "histories" / "portfolios").glob("*.json"))
-
-
-def replayer(kind: type) -> Replayer:
-    return Replayer(
-        workflows=[kind], data_converter=DATA_CONVERTER, workflow_runner=workflow_runner()
-    )
 
 
 def history(path: Path) -> WorkflowHistory:

@@ -13,7 +13,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHandle, WorkflowHistory
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 
 from domain.grid.events import PriceMoved
 from domain.grid.spec import StopMode
@@ -21,11 +21,10 @@ from domain.money import Price
 from domain.order_ids import decode
 from domain.orders import OrderRequest
 from tests.eventually import eventually
+from tests.workflows.replaying import replayer
 from tests.workflows.soon_rolling import SoonRolling
 from tests.workflows.stage import INSTRUMENT, START, Stage, working
 from tests.workflows.test_feed_signals import silence
-from workers.converter import DATA_CONVERTER
-from workers.wiring import workflow_runner
 from workflows.messages import Command, GridResult, StopGrid, Taken
 from workflows.timing import TASK_TIMEOUT
 
@@ -58,7 +57,7 @@ async def test_many_rolls_under_a_stream_of_fills_lose_and_double_nothing(stage:
         assert len(await stage.ledger.fills_of_run(run.id)) == len(stage.fills())
         asking.cancel()
     async for history in histories(stage, run):
-        await replay(history, workflow_runner())
+        await replay(history)
 
 
 async def ask_all_the_time(stage: Stage, run: WorkflowHandle[Any, Any]) -> None:
@@ -67,11 +66,9 @@ async def ask_all_the_time(stage: Stage, run: WorkflowHandle[Any, Any]) -> None:
         await stage.status(run)
 
 
-async def replay(history: WorkflowHistory, runner: WorkflowRunner) -> None:
-    replayer = Replayer(
-        workflows=[SoonRolling], data_converter=DATA_CONVERTER, workflow_runner=runner
-    )
-    assert (await replayer.replay_workflow(history)).replay_failure is None
+async def replay(history: WorkflowHistory, runner: WorkflowRunner | None = None) -> None:
+    result = await replayer(SoonRolling, runner).replay_workflow(history)
+    assert result.replay_failure is None
 
 
 async def is_settled(stage: Stage, run: WorkflowHandle[Any, Any]) -> bool:

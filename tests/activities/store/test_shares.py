@@ -93,7 +93,7 @@ async def until_parts(parts: Sequence[int], *pacers: Pacer) -> None:
     def there() -> bool:
         return [each.limiter.most("orders", steady_now()) for each in pacers] == list(parts)
 
-    await eventually(there, within=30, what=f"parts of {parts}")
+    await eventually(there, what=f"parts of {parts}")
 
 
 async def test_one_alone_has_all_two_have_half_and_who_is_left_has_all_again(url: str) -> None:
@@ -117,7 +117,7 @@ async def test_a_pause_of_one_is_a_pause_of_all_also_of_one_that_comes_later(
         async with shared(ledger, first):
             async with shared(ledger, second):
                 second.pause(timedelta(minutes=5), "HTTP 418")
-                await eventually(first.paused, within=30)
+                await eventually(first.paused)
             async with shared(ledger, third):
                 assert third.paused() > timedelta(minutes=4)
                 with pytest.raises(RateLimitedError, match=r"another process .* nothing is sent"):
@@ -154,10 +154,10 @@ async def test_a_ledger_that_cannot_be_written_leaves_the_last_part_in_use(
         async with shared(ledger, mine):
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
-                await eventually(lambda: "not shared" in caplog.text, within=30)
+                await eventually(lambda: "not shared" in caplog.text)
                 async with mine.turn(Priority.REDUCE, {"orders": 10}, SECOND):
                     pass
-            await eventually(lambda: "shared again" in caplog.text, within=30)
+            await eventually(lambda: "shared again" in caplog.text)
             await until_parts((10,), mine)
 
 

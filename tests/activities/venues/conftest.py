@@ -28,7 +28,7 @@ async def exchange(tmp_path: Path) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def venue(exchange: Running) -> AsyncIterator[RemoteVenue]:
-    async with RemoteVenue(exchange.address, "alice", timeout=timedelta(milliseconds=500)) as venue:
+    async with RemoteVenue(exchange.address, "alice", timeout=timedelta(seconds=20)) as venue:
         await venue.instrument("BTCUSDT")
         yield venue
 

@@ -46,7 +46,7 @@ async def place(bench: Bench, *request: Any, **more: Any) -> OrderReport:
 
 
 async def soon(stream: AsyncIterator[T]) -> T:
-    return await asyncio.wait_for(anext(stream), 5)
+    return await asyncio.wait_for(anext(stream), 60)
 
 
 async def test_an_instrument_comes_with_steps_minima_and_fees(bench: Bench) -> None:

@@ -57,7 +57,7 @@ async def test_a_market_without_speed_stands_until_it_is_advanced(control: Any) 
 
 async def test_a_market_with_speed_moves_until_it_is_paused(control: Any) -> None:
     assert (await control.SetSpeed(speed("1000"))).running
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (await status(control)).position < 100:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -98,7 +98,7 @@ async def test_a_report_stops_an_advance_in_lockstep(address: str, control: Any)
         while True:
             answer = await control.Advance(until_report)
             assert answer.reason == paper_pb2.STOP_REASON_REPORT
-            report = await asyncio.wait_for(anext(reports), 5)
+            report = await asyncio.wait_for(anext(reports), 60)
             fills += 1
             assert report.fill is not None
             at = answer.status.market_time.ToDatetime(tzinfo=UTC)

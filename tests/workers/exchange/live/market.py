@@ -62,7 +62,7 @@ async def sees(paper: Running, symbol: str, price: int | None = None) -> None:
         last = paper.host.exchange.last_price(symbol)
         return last is not None and price in (None, last.price.ticks // 10)
 
-    await eventually(seen, within=30, ignoring=(VenueUnavailableError,), what=f"a price of {price}")
+    await eventually(seen, ignoring=(VenueUnavailableError,), what=f"a price of {price}")
 
 
 async def blind(paper: Running) -> None:
@@ -75,7 +75,7 @@ async def blind(paper: Running) -> None:
             return True
         return False
 
-    await eventually(halted, within=30, what="a halt")
+    await eventually(halted, what="a halt")
 
 
 @asynccontextmanager

@@ -94,7 +94,7 @@ async def price(host: Host, wanted: int) -> None:
         last = host.exchange.last_price(SYMBOL)
         return last is not None and last.price == Price(wanted * 10)
 
-    await eventually(seen, within=30, ignoring=(VenueUnavailableError,))
+    await eventually(seen, ignoring=(VenueUnavailableError,))
 
 
 def buy(host: Host, wanted: int, lots: int = 10) -> None:
@@ -147,7 +147,7 @@ async def test_marks_value_positions(tmp_path: Path) -> None:
             (held,) = host.exchange.positions("alice", SYMBOL)
             return held.mark == Price(10_055)
 
-        await eventually(marked, within=30)
+        await eventually(marked)
 
 
 async def test_a_stream_that_is_silent_while_the_market_trades_is_opened_anew(

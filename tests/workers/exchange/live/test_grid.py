@@ -52,7 +52,7 @@ async def rests(paper: Running, symbol: str, *prices: int) -> None:
         orders = paper.host.exchange.open_orders("alice", symbol)
         return {each.price.ticks // 10 for each in orders if each.price} == set(prices)
 
-    await eventually(resting, within=30, what=f"orders at {prices}")
+    await eventually(resting, what=f"orders at {prices}")
 
 
 async def test_a_grid_trades_at_the_real_prices_through_a_restart_and_an_outage(
@@ -83,7 +83,7 @@ async def test_a_grid_trades_at_the_real_prices_through_a_restart_and_an_outage(
             traded = sorted((each.price.ticks // 10, each.side.value) for each in fills)
             assert traded == [(980, "buy"), (990, "buy"), (990, "sell"), (1000, "sell")]
             assert all(each.maker for each in fills)
-            await eventually(lambda: run.state.totals.cycles == 2, within=30)
+            await eventually(lambda: run.state.totals.cycles == 2)
             run.tell(StopAsked(StopMode.CLOSE, datetime.now(UTC)))
             result = await asyncio.wait_for(working, 60)
     assert result is not None
