@@ -34,6 +34,7 @@ from domain.simulation.market import Market
 from domain.simulation.matching import Matching
 from domain.simulation.order import Order
 from domain.simulation.rules import ExchangeRules
+from domain.simulation.tape import FundingDue
 
 
 class SimulatedExchange(Matching):
@@ -87,6 +88,12 @@ class SimulatedExchange(Matching):
         """Return the order, working or closed; None if there never was one."""
         order = self._find(account, symbol, client_id)
         return None if order is None else order.report()
+
+    # ---- funding
+
+    def recall(self, due: FundingDue) -> None:
+        """Know of a settlement from before anybody held anything here: nobody is paid."""
+        self._market(due.symbol).recall(due)
 
     # ---- reading
 

@@ -94,6 +94,10 @@ class Market:
         """Know the funding that comes next."""
         self.next_funding = FundingRate(announced.symbol, announced.rate, announced.due_at)
 
+    def recall(self, due: FundingDue) -> None:
+        """Know of a settlement at a mark price that nobody knows any more."""
+        self.settled.append(FundingRate(due.symbol, due.rate, due.at))
+
     def settle(self, due: FundingDue) -> None:
         """Know that funding was settled, at the mark price of this moment."""
         mark = None if self.mark_price is None else self.instrument.price_of(self.mark_price)

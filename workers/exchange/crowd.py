@@ -26,6 +26,8 @@ from domain.simulation.tape import (
 from workers.exchange.sources import Source
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Where settlements begin: the last one before the start, which is before the first announcement.
+_BEFORE: Final = -1
 _SHOWN: Final[TypeAdapter[DepthShown | None]] = TypeAdapter(DepthShown | None)
 
 
@@ -75,19 +77,24 @@ class Crowded:
 
 
 class Settlements:
-    """The funding of a perpetual: announced when the one before is settled, every eight hours."""
+    """The funding of a perpetual: announced when the one before is settled, every eight hours.
+
+    It begins with the last settlement before anybody was there, which tells how long the interval
+    is.
+    """
 
     def __init__(self, instrument: Instrument, seed: int, rate: Decimal | None = None) -> None:
         """Settle at *rate* each time, or at rates that are made of *seed*."""
         self.instruments: Sequence[Instrument] = (instrument,)
         made = {"seed": seed} if rate is None else {"rate": str(rate)}
-        self.origin: Mapping[str, Any] = {"funding": instrument.symbol, **made}
+        begins = {"begins": _BEFORE}  # books of a market that began otherwise count other events
+        self.origin: Mapping[str, Any] = {"funding": instrument.symbol, **made, **begins}
         self._symbol, self._seed, self._rate = instrument.symbol, seed, rate
         self._began_at = _EPOCH
-        self._index = 0
+        self._index = _BEFORE
 
     def begin(self, started_at: datetime) -> datetime:
-        self._began_at, self._index = started_at, 0
+        self._began_at, self._index = started_at, _BEFORE
         return started_at
 
     def peek(self) -> MarketEvent | None:
@@ -121,7 +128,10 @@ class Several:
         self.origin: Mapping[str, Any] = {"several": [dict(source.origin) for source in sources]}
 
     def begin(self, started_at: datetime) -> datetime:
-        return min(source.begin(started_at) for source in self._sources)
+        began_at = min(source.begin(started_at) for source in self._sources)
+        for source in self._sources:  # some begin at a time of their own, and the others with them
+            source.begin(began_at)
+        return began_at
 
     def peek(self) -> MarketEvent | None:
         source = self._next()

@@ -25,6 +25,7 @@ from domain.simulation.rules import ExchangeRules, Liquidity
 from domain.simulation.tape import FundingDue
 from workers.exchange.clock import MarketClock
 from workers.exchange.journal import (
+    Announced,
     Canceled,
     Funded,
     Happened,
@@ -360,15 +361,21 @@ class Host:
             case Moved():
                 while self.position < each.position:
                     self._feed()
-            case Traded() | MarkSet() | Funded():
+            case Traded() | MarkSet() | Funded() | Announced():
                 self._follow(each)
             case _:
                 assert_never(each)
 
     def _follow(self, happened: Happened) -> None:
-        self._exchange.on(happened.event)
-        if isinstance(happened, Funded):
-            self.funded[happened.event.symbol] = happened.event.at
+        if not isinstance(happened, Funded):
+            self._exchange.on(happened.event)
+            return
+        due = happened.event
+        self.funded[due.symbol] = due.at
+        if self.live and due.at < self.started_at:
+            self._exchange.recall(due)
+        else:
+            self._exchange.on(due)
 
     def _open(self, opened: Opened) -> None:
         # An exchange knows its accounts from its rules: it moves into one that knows one more.

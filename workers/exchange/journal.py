@@ -24,7 +24,7 @@ from domain.errors import (
     StoreUnavailableError,
 )
 from domain.orders import OrderRequest
-from domain.simulation.tape import FundingDue, Marked, TradePrinted
+from domain.simulation.tape import FundingAnnounced, FundingDue, Marked, TradePrinted
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS origin (id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL);
@@ -99,7 +99,15 @@ class Funded:
     kind: Literal["funded"] = "funded"
 
 
-Happened = Traded | MarkSet | Funded
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A market that is followed told the funding that it settles next."""
+
+    event: FundingAnnounced
+    kind: Literal["announced"] = "announced"
+
+
+Happened = Traded | MarkSet | Funded | Announced
 Input = Opened | Placed | Canceled | Moved | Happened
 _INPUT: Final[TypeAdapter[Input]] = TypeAdapter(Input)
 

@@ -103,15 +103,24 @@ def test_a_perpetual_announces_its_funding_and_settles_what_it_announced(tmp_pat
         for each in taken(begun(living(tmp_path)), 2000)
         if isinstance(each, FundingAnnounced | FundingDue)
     ]
-    first, due, second = funding
+    before, first, due, second = funding
+    assert isinstance(before, FundingDue)
     assert isinstance(first, FundingAnnounced)
     assert isinstance(due, FundingDue)
     assert isinstance(second, FundingAnnounced)
     eight = START.replace(hour=8, minute=0, second=0)
+    assert before.at == eight - timedelta(hours=8)
     assert (first.due_at, due.at, second.at) == (eight, eight, eight)
     assert first.rate == due.rate
     assert second.due_at == eight + timedelta(hours=8)
     assert {each.symbol for each in funding} == {"BTC/USDT:USDT"}
+
+
+def test_funding_begins_with_a_market_that_begins_at_another_time(tmp_path: Path) -> None:
+    source = open_source(living(tmp_path))
+    assert source.begin(START + timedelta(hours=9)) == START
+    announced = next(each for each in taken(source, 50) if isinstance(each, FundingAnnounced))
+    assert announced.due_at == START + timedelta(seconds=10)
 
 
 def test_funding_can_be_said(tmp_path: Path) -> None:

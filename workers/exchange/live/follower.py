@@ -15,15 +15,16 @@ from typing import Final
 from domain.errors import InvalidValueError, VenueError, VenueUnavailableError
 from domain.market import PriceUpdate
 from domain.money import MarketKind, Quantity
-from domain.simulation.tape import FundingDue, Marked, TradePrinted
+from domain.simulation.tape import FundingAnnounced, FundingDue, Marked, TradePrinted
 from workers.exchange.host import Host
-from workers.exchange.journal import Funded, Happened, MarkSet, Traded
+from workers.exchange.journal import Announced, Funded, Happened, MarkSet, Traded
 from workers.exchange.live.source import PublicMarket
 
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: What comes within this time (seconds) is committed at once.
 _TOGETHER: Final = 0.005
-_FUNDING_EVERY: Final = 60.0
+#: So much of what was settled before the first start is known: who asks wants the interval.
+_SETTLED_BEFORE: Final = timedelta(hours=24)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 #: Streams do not tell how much was traded in one form; nothing here depends on it.
 _UNTOLD: Final = Quantity(0)
@@ -31,14 +32,23 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Follower:
-    """One venue's public streams; after a silence of *look_after* it asks whether it missed any."""
+    """One venue's public streams; after a silence of *look_after* it asks whether it missed any.
+
+    Funding comes by no stream of all venues: it is asked for every *funding_every*.
+    """
 
     def __init__(
-        self, host: Host, venue: PublicMarket, *, look_after: timedelta = timedelta(seconds=10)
+        self,
+        host: Host,
+        venue: PublicMarket,
+        *,
+        look_after: timedelta = timedelta(seconds=10),
+        funding_every: timedelta = timedelta(minutes=1),
     ) -> None:
         self._host = host
         self._venue = venue
         self._look_after = look_after
+        self._funding_every = funding_every
         self._symbols: Sequence[str] = tuple(host.symbols)
         self._perpetual = [
             symbol
@@ -70,7 +80,7 @@ class Follower:
         async with self._venue.trades(self._symbols) as trades:
             for symbol in self._symbols:
                 self._traded(await self._venue.last_price(symbol))
-            await self._book_funding()
+            await self._ask_funding()
             self._flush()
             self._host.resume()
             self._failures = 0
@@ -115,19 +125,36 @@ class Follower:
 
     async def _read_funding(self) -> None:
         while True:
-            await asyncio.sleep(_FUNDING_EVERY)
+            await asyncio.sleep(self._funding_every.total_seconds())
             try:
-                await self._book_funding()
+                await self._ask_funding()
             except VenueError as error:  # it is asked again, and nothing is lost
                 _log.warning("funding of %s could not be asked: %s", self._venue.name, error)
 
-    async def _book_funding(self) -> None:
-        """Book what was settled since the last time, also while nobody followed."""
+    async def _ask_funding(self) -> None:
+        """Book what was settled since the last time, also while nobody followed, and what is due.
+
+        At the first start that is the last day's, for which nobody is paid.
+        """
         for symbol in self._perpetual:
-            since = self._host.funded.get(symbol, self._host.started_at) + _MILLISECOND
+            begun = self._host.started_at - _SETTLED_BEFORE
+            since = self._host.funded.get(symbol, begun) + _MILLISECOND
             for rate in await self._venue.funding_rates(symbol, since):
                 self._tell(Funded(FundingDue(symbol, rate.rate, rate.at)))
+            self._flush()
+            await self._announce(symbol)
         self._flush()
+
+    async def _announce(self, symbol: str) -> None:
+        try:
+            due = await self._venue.funding_rate(symbol)
+        except VenueError as error:  # of what is known already nothing becomes wrong
+            _log.warning("%s does not tell what is due on %s: %s", self._venue.name, symbol, error)
+            return
+        known = self._host.exchange.next_funding(symbol)
+        if known is None or (known.rate, known.at) != (due.rate, due.at):
+            now = self._host.market_time
+            self._tell(Announced(FundingAnnounced(symbol, due.rate, due.at, now)))
 
     # ---- into the books
 

@@ -35,6 +35,8 @@ class Venue:
     traded: Instrument = PERPETUAL
     last: PriceUpdate | None = None
     rates: list[FundingRate] = field(default_factory=list)
+    #: The funding that comes next.
+    due: FundingRate = field(default_factory=lambda: announced("0.0001", 5))
     streams: int = 0
     trades_told: asyncio.Queue[PriceUpdate] = field(default_factory=asyncio.Queue)
     marks_told: asyncio.Queue[MarkPrice] = field(default_factory=asyncio.Queue)
@@ -49,6 +51,9 @@ class Venue:
 
     async def funding_rates(self, symbol: str, since: datetime) -> Sequence[FundingRate]:
         return [rate for rate in self.rates if rate.at >= since]
+
+    async def funding_rate(self, symbol: str) -> FundingRate:
+        return self.due
 
     @asynccontextmanager
     async def trades(self, symbols: Sequence[str]) -> AsyncIterator[AsyncIterator[PriceUpdate]]:
@@ -69,15 +74,24 @@ def at(price: int, seconds: float = 0) -> PriceUpdate:
     return PriceUpdate(SYMBOL, Price(price * 10), datetime.now(UTC) + timedelta(seconds=seconds))
 
 
+def announced(rate: str, hours: float) -> FundingRate:
+    """Return a rate so many hours from now, or ago."""
+    return FundingRate(SYMBOL, Decimal(rate), datetime.now(UTC) + timedelta(hours=hours))
+
+
 @asynccontextmanager
 async def following(
-    venue: Venue, data: Path, look_after: timedelta = timedelta(seconds=30)
+    venue: Venue,
+    data: Path,
+    look_after: timedelta = timedelta(seconds=30),
+    funding_every: timedelta = timedelta(minutes=1),
 ) -> AsyncIterator[Host]:
     journal = Journal(data, {"symbols": [SYMBOL]})
     try:
         source = await followed(journal, {"symbols": [SYMBOL]}, venue)
         host = Host(source, journal, BALANCES, Decimal(1), live=True)
-        task = asyncio.create_task(Follower(host, venue, look_after=look_after).run())
+        follower = Follower(host, venue, look_after=look_after, funding_every=funding_every)
+        task = asyncio.create_task(follower.run())
         try:
             yield host
         finally:
@@ -134,6 +148,43 @@ async def test_funding_is_paid_at_the_settled_rate_and_once_also_for_a_gap(tmp_p
             (paid,) = host.exchange.funding_since("alice", SYMBOL, host.started_at)
             assert paid.amount == Decimal("-0.1")  # 0.001 of 100 USDT
             assert host.funded == {SYMBOL: settled}
+
+
+async def test_the_funding_that_comes_next_is_told_and_the_settlements_of_the_last_day(
+    tmp_path: Path,
+) -> None:
+    """A pair has to know the rate, when it is due, and the interval: from the first minute on."""
+    day = [announced("0.0004", -11), announced("0.0002", -3)]
+    venue = Venue(last=at(1000), rates=[announced("0.0009", -30), *day])
+    async with following(venue, tmp_path, funding_every=timedelta(seconds=0.01)) as host:
+        await price(host, 1000)
+        assert host.exchange.next_funding(SYMBOL) == venue.due
+        assert list(host.exchange.funding_rates(SYMBOL)) == day
+        venue.due = replace(venue.due, rate=Decimal("0.0003"))  # as it is foreseen now
+        await eventually(lambda: host.exchange.next_funding(SYMBOL) == venue.due)
+        last, venue.due = venue.due, announced("0.0005", 13)
+        venue.rates.append(replace(last, at=datetime.now(UTC)))
+        await eventually(lambda: len(host.exchange.funding_rates(SYMBOL)) == 3)
+        await eventually(lambda: host.exchange.next_funding(SYMBOL) == venue.due)
+    journal = Journal(tmp_path, {"symbols": [SYMBOL]})
+    source = await followed(journal, {"symbols": [SYMBOL]}, venue)
+    again = Host(source, journal, BALANCES, Decimal(1), live=True)
+    assert again.exchange.next_funding(SYMBOL) == venue.due
+    assert len(again.exchange.funding_rates(SYMBOL)) == 3
+    journal.close()
+
+
+async def test_nobody_is_paid_for_what_was_settled_before_the_start(tmp_path: Path) -> None:
+    venue = Venue(last=at(1000))
+    async with following(venue, tmp_path) as host:
+        await price(host, 1000)
+        buy(host, 1001, lots=100)  # takes
+    venue.rates = [announced("0.001", -2)]  # which the venue told of only now
+    async with following(venue, tmp_path) as host:
+        await price(host, 1000)
+        assert position(host) == 100
+        assert list(host.exchange.funding_rates(SYMBOL)) == venue.rates
+        assert host.exchange.funding_since("alice", SYMBOL, venue.rates[0].at) == []
 
 
 async def test_marks_value_positions(tmp_path: Path) -> None:
