@@ -147,9 +147,13 @@ class Guard:
                     silence.heard(candle.opened_at)
 
     def _leaves_hole(self, candle: Candle) -> bool:
+        """Return whether a candle, or the end of the one that formed, was not told before it."""
         known = self._state.symbols.get(candle.symbol)
-        newest = known.newest if known else None
-        return newest is not None and candle.opened_at > newest + self._spec.length
+        if known is None or known.newest is None:
+            return False
+        if known.forming is not None and candle.opened_at > known.forming.opened_at:
+            return True
+        return candle.opened_at > known.newest + self._spec.length
 
     # --- words -------------------------------------------------------------------------------
 

@@ -45,13 +45,15 @@ class Transfer:
 class SlotAccount:
     """What one slot holds, how often it came full circle, and what that brought, before fees.
 
-    `fees` are those taken in quote or base.
+    `fees` are those taken in quote or base. `brought` is `realized` - `fees` of its full circles:
+    without those of what it holds.
     """
 
     holding: Holding = EMPTY
     cycles: int = 0
     realized: Decimal = ZERO
     fees: Decimal = ZERO
+    brought: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +297,12 @@ class _Books:
             quote_fee=quote_fee,
         )
         closed = key != WHOLE_RUN and slot.holding.lots != 0 and done.holding.lots == 0
+        realized, fees = add(slot.realized, done.realized), add(slot.fees, done.fee)
         self._slots[key] = SlotAccount(
             done.holding,
             slot.cycles + closed,
-            add(slot.realized, done.realized),
-            add(slot.fees, done.fee),
+            realized,
+            fees,
+            EXACT.subtract(realized, fees) if closed else slot.brought,
         )
         self._fees = add(self._fees, done.fee)

@@ -41,9 +41,8 @@ class RunBooks:
         for key, slot in account.slots.items():
             before = self.slots.get(key, SlotTold())
             if slot.cycles > before.cycles:
-                brought = EXACT.subtract(slot.realized, slot.fees)
-                profits.append(EXACT.subtract(brought, before.brought))
-                slots[key] = SlotTold(slot.cycles, brought)
+                profits.append(EXACT.subtract(slot.brought, before.brought))
+                slots[key] = SlotTold(slot.cycles, slot.brought)
         return replace(self, slots=slots), tuple(profits)
 
 

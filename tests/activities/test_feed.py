@@ -226,6 +226,7 @@ async def _scene(tmp_path: Path) -> AsyncIterator[Scene]:
         task = asyncio.create_task(feed.run())
         try:
             await scene.hears("live", "60000")
+            await eventually(lambda: any(map(_is_clear, runs.events())), what="where it stands")
             runs.batches.clear()
             yield scene
         finally:

@@ -43,6 +43,8 @@ class Glass:
     broken: str = ""
     opaque: bool = False
     opened: int = 0
+    #: How many candles nobody saw, because it was opaque.
+    unseen: int = 0
     _cracks: list[asyncio.Event] = field(default_factory=list)
 
     @property
@@ -79,7 +81,9 @@ class Glass:
                     raise VenueUnavailableError(self.broken)
                 candle = following.result()
                 following = asyncio.ensure_future(_next(candles))
-                if not self.opaque:
+                if self.opaque:
+                    self.unseen += 1
+                else:
                     yield candle
         finally:
             for waiting in (following, cracked):
@@ -140,9 +144,13 @@ class Watch:
         return (await self.desk.standing(RUN, ACCOUNT)).halted
 
     async def says(self, *words: str, halted: bool) -> Verdict:
-        """Wait until a word is there that was said now, and has these in it."""
+        """Wait until a word is there that was said now, and has these in it.
+
+        Time goes by meanwhile, for what is no news is only said from time to time.
+        """
 
         async def said() -> Verdict | None:
+            self.clock.passes(0.05)
             verdict = await self.verdict()
             if verdict is None or verdict.halted != halted:
                 return None
@@ -231,6 +239,21 @@ async def test_k7_a_stream_that_goes_silent_halts_and_its_candles_end_that(watch
         watch.trade(60_000, seconds=1)  # the stream tells all that it had not told
         await watch.says("calm", halted=False)
         assert not await watch.halted()
+
+
+async def test_k7_the_end_of_a_candle_that_was_not_told_is_asked_for(watch: Watch) -> None:
+    watch.calm()
+    async with watch.watching():
+        await watch.says("calm", halted=False)
+        watch.glass.opaque = True
+        watch.trade(60_000, seconds=60)  # ends the candle that forms, and begins another
+        await eventually(lambda: watch.glass.unseen == 2, what="two candles that nobody saw")
+        watch.glass.opaque = False
+        watch.trade(60_000, seconds=60)
+        watch.trade(60_000, seconds=60)
+        at = watch.clock.now
+        said = await eventually(lambda: _since(watch, at), what="a word about them")
+        assert not said.missing, said.why
 
 
 async def test_k7_a_stream_that_was_forgotten_is_opened_again(

@@ -110,6 +110,14 @@ def test_profit_floating_and_cycles(
     assert account.cycles == cycles
 
 
+def test_what_cycles_brought_does_not_count_what_is_open_again() -> None:
+    """A slot may close and open again between two looks: its new entry's fee is no loss of then."""
+    rows = [(B, 1000, 1000, 10), (XS, 1000, 1010, 10), (B, 1000, 1000, 10), (XS, 1000, 1010, 4)]
+    fills = [execution(n, *row, fee=D("0.02")) for n, row in enumerate(rows, 1)]
+    brought = [fold(SPOT, fills[:count]).slots[1000].brought for count in range(1, 5)]
+    assert brought == [ZERO, *[D("0.06")] * 3]  # 0.1 x (101 - 100) - 2 x 0.02
+
+
 def test_volume_and_fees_add_up() -> None:
     fills = [
         execution(1, B, 1000, 1000, 10, D("0.01")),

@@ -14,7 +14,7 @@ from tests.eventually import eventually
 from tests.reconcile.runs import RUNNERS, Running, Runs
 from tests.reconcile.worlds import Counted, World, opened_world
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from tests.reconcile.runs import RUNNERS, Running, Runs
 from tests.reconcile.worlds import World, opened_world
 
 VENUES = ("paper", "binance")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(name="runner", params=RUNNERS)

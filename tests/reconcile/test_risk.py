@@ -23,7 +23,7 @@ from tests.reconcile.runs import RUNNERS, Running, Runs
 from tests.reconcile.worlds import World, opened_world
 
 VENUES = ("paper", "bybit")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 #: A word of the monitor counts for so long; the tests say all words themselves.
 MONITOR = MonitorSpec(symbols=("BTC/USDT",), stale_after=600)
 

@@ -33,7 +33,7 @@ BEHIND = 200
 SLOW = timedelta(milliseconds=50)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_many_rolls_under_a_stream_of_fills_lose_and_double_nothing(stage: Stage) -> None:
     async with working(stage, SoonRolling):
         run = await stage.trading()
@@ -48,7 +48,7 @@ async def test_many_rolls_under_a_stream_of_fills_lose_and_double_nothing(stage:
             if len(chain) >= 6 and len(stage.fills()) >= 30:
                 break
             assert time.monotonic() < deadline, (len(chain), len(stage.fills()))
-        await eventually(lambda: is_settled(stage, run), what="a settled run")
+        await eventually(lambda: is_settled(stage, run), within=150, what="a settled run")
         await check(stage, run)
         await run.execute_update("stop", StopGrid(StopMode.CLOSE, by="tester"))
         handle = stage.client.get_workflow_handle(run.id, result_type=GridResult)

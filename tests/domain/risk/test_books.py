@@ -19,7 +19,12 @@ HOUR = timedelta(hours=1)
 def account(**slots: tuple[int, str, str]) -> RunAccount:
     """Return an account of slots by name: cycles, what they realized, and their fees."""
     made = {
-        int(key[1:]): SlotAccount(cycles=cycles, realized=D(realized), fees=D(fees))
+        int(key[1:]): SlotAccount(
+            cycles=cycles,
+            realized=D(realized),
+            fees=D(fees),
+            brought=D(realized) - D(fees) if cycles else D(0),
+        )
         for key, (cycles, realized, fees) in slots.items()
     }
     return RunAccount(INSTRUMENT, made)
@@ -33,6 +38,13 @@ def test_a_trade_is_told_once_with_the_fees_of_both_ways() -> None:
     assert books.told(account(s1=(1, "2", "0.25"))) == (books, ())
     books, profits = books.told(account(s1=(2, "1", "0.5"), s2=(1, "-3", "0.5")))
     assert profits == (D("-1.25"), D("-3.5"))
+
+
+def test_a_slot_that_is_open_again_has_not_lost_the_fee_of_its_entry() -> None:
+    """Found on a busy machine: five such slots halted everything, though each had won."""
+    books, _ = RunBooks(D(1000)).told(account(s1=(0, "0", "0.036")))
+    again = SlotAccount(cycles=1, realized=D("0.09"), fees=D("0.108"), brought=D("0.018"))
+    assert books.told(RunAccount(INSTRUMENT, {1: again}))[1] == (D("0.018"),)
 
 
 def test_books_survive_as_json() -> None:

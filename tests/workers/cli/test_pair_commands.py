@@ -41,7 +41,7 @@ from workers.wiring import all_desks
 from workflows import names
 from workflows.messages import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Invoke = Callable[..., Result]
 InvokeJson = Callable[..., tuple[int, Any]]

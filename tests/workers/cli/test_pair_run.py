@@ -20,7 +20,7 @@ from tests.eventually import eventually
 from tests.workers.cli.pair_exchanges import SPEC, accounts_of, exchanges
 from tests.workers.exchange.process import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Invoke = Callable[..., Result]
 InvokeJson = Callable[..., tuple[int, Any]]
