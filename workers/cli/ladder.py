@@ -68,12 +68,13 @@ def render(view: View, width: int = 80, height: int = 24, *, plain: bool = False
 def line(view: View) -> str:
     """Return the picture in one line, for logs and terminals that cannot redraw."""
     status = view.status
+    risk = "" if status.risk == "clear" else f"  {status.risk}"  # else nobody knows why it waits
     return (
         f"{view.name}  {status.phase}, feed {status.feed}  price {number(status.price)}  "
         f"orders {status.working_orders}  position {number(status.position)}  "
         f"cycles {status.cycles}  fills {status.fills}  "
         f"grid {money(status.grid_profit, sign=True)}  "
-        f"total {money(status.total, sign=True)} {_quote(status)}"
+        f"total {money(status.total, sign=True)} {_quote(status)}{risk}"
     )
 
 

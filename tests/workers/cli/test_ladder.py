@@ -158,3 +158,8 @@ def test_one_line_says_the_same() -> None:
         "demo  running, feed live  price 60,123.4  orders 4  position 0.003  cycles 5  fills 13  "
         "grid +12.35  total +8.05 USDT"
     )
+
+
+def test_one_line_says_why_nothing_is_opened() -> None:
+    halted = replace(VIEW, status=replace(STATUS, risk="halted: the breaker of overall is open"))
+    assert line(halted) == f"{line(VIEW)}  halted: the breaker of overall is open"
