@@ -61,7 +61,7 @@ async def begin(client: Client) -> Run:
 async def goes_on(cast: Cast) -> None:
     """Wait until the run has answered a fill with an order: that needs everybody."""
     before = len(cast.sent())
-    await eventually(lambda: len(cast.sent()) > before, within=90, what="an order after a kill")
+    await eventually(lambda: len(cast.sent()) > before, within=180, what="an order after a kill")
 
 
 async def settle(cast: Cast, ledger: Ledger, run: Run) -> Books:
@@ -75,7 +75,7 @@ async def settle(cast: Cast, ledger: Ledger, run: Run) -> Books:
             return last if last.agree() else None
 
         try:
-            return await eventually(settled, within=90, every=0.2, ignoring=(RPCError, VenueError))
+            return await eventually(settled, within=180, every=0.2, ignoring=(RPCError, VenueError))
         except AssertionError:
             if last is not None:
                 assert last.violations() == []  # tells what is wrong
@@ -83,7 +83,7 @@ async def settle(cast: Cast, ledger: Ledger, run: Run) -> Books:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("cast", ["60"], indirect=True)
 async def test_kills_of_worker_server_and_exchange_lose_and_double_nothing(cast: Cast) -> None:
     moments = random.Random(20_240_808)
