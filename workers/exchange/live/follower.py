@@ -81,7 +81,6 @@ class Follower:
             for symbol in self._symbols:
                 self._traded(await self._venue.last_price(symbol))
             await self._ask_funding()
-            self._flush()
             self._host.resume()
             self._failures = 0
             async with asyncio.TaskGroup() as tasks:
@@ -141,7 +140,6 @@ class Follower:
             since = self._host.funded.get(symbol, begun) + _MILLISECOND
             for rate in await self._venue.funding_rates(symbol, since):
                 self._tell(Funded(FundingDue(symbol, rate.rate, rate.at)))
-            self._flush()
             await self._announce(symbol)
         self._flush()
 
