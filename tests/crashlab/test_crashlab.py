@@ -63,17 +63,8 @@ def test_a_lab_without_the_look_up_before_a_second_sending_fails() -> None:
     """The venue takes an id again only once its order is over, so it takes a fill in between."""
     for seed in range(3, 9):
         code, told, _ = done(
-            *(
-                "--without-look-up",
-                "--seed",
-                str(seed),
-                "--kills",
-                "6",
-                "--round",
-                "3",
-                "--lanes",
-                "1",
-            ),
+            *("--without-look-up", "--seed", f"{seed}"),
+            *("--kills", "6", "--round", "3", "--lanes", "1"),
             *("--processes", "worker", "--steps", "accepted", "--venues", "binance"),
         )
         if any(each["what"].startswith("duplicate: ") for each in told["violations"]):

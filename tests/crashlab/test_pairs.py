@@ -178,16 +178,8 @@ def test_a_lab_without_compensation_finds_a_naked_leg() -> None:
     told: dict[str, Any] = {}
     for seed in range(3, 11):  # a kill may come when nothing is owed
         code, told, _ = done(
-            *(
-                "--pairs",
-                "--without-compensation",
-                "--seed",
-                str(seed),
-                "--kills",
-                "4",
-                "--round",
-                "1",
-            ),
+            *("--pairs", "--without-compensation", "--seed", f"{seed}"),
+            *("--kills", "4", "--round", "1"),
             *("--lanes", "1", "--processes", "simple", "--steps", "accepted", "--venues", "paper"),
         )
         if code:

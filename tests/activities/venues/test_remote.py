@@ -28,6 +28,7 @@ from opensqt.market_maker.v1 import (
     paper_pb2,
     resources_pb2,
 )
+from tests.eventually import eventually
 from workers.exchange.server import Running
 
 #: A number that no enum of the schema has.
@@ -52,15 +53,6 @@ async def script(control: Any, *rules: paper_pb2.FaultRule) -> None:
 def hasten(venue: RemoteVenue) -> None:
     """Let each call wait for half a second only: for answers that never come."""
     venue._calls._timeout = 0.5
-
-
-async def until(condition: Any, within: float = 60) -> Any:
-    """Return what *condition* gives once it is true."""
-    deadline = time.monotonic() + within
-    while not (value := await condition()):
-        assert time.monotonic() < deadline, "the condition never came true"
-        await asyncio.sleep(0.01)
-    return value
 
 
 async def read(stream: AsyncIterator[OrderReport], count: int) -> Sequence[OrderReport]:
@@ -153,7 +145,7 @@ async def test_an_order_may_arrive_after_its_sender_gave_up(
     with pytest.raises(UnknownOutcomeError):
         await venue.place(bid("a"))
     assert await venue.look_up("BTCUSDT", "a") is None
-    await until(lambda: venue.look_up("BTCUSDT", "a"))
+    await eventually(lambda: venue.look_up("BTCUSDT", "a"), what="the order")
 
 
 async def test_a_short_delay_is_only_slow(venue: RemoteVenue, control: Any) -> None:

@@ -2,13 +2,16 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from activities.store.database import sqlite_url
+from activities.store.migrations import upgrade
+from tests.workflows.server import TemporalServer, serving
 from workers.cli.main import main
 
 Invoke = Callable[..., Result]
@@ -24,6 +27,20 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OPENSQT_TEMPORAL", "127.0.0.1:1")
     monkeypatch.setenv("OPENSQT_EXCHANGE", "127.0.0.1:1")
     return tmp_path / "data"
+
+
+@pytest.fixture
+def books(data: Path) -> None:
+    """Have an empty ledger where commands look for it."""
+    data.mkdir()
+    upgrade(sqlite_url(data / "ledger.db"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+    """A Temporal server, which no command finds by itself."""
+    with serving(tmp_path_factory.mktemp("temporal")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ hedge: {{passive_for: 1, cross_for: 1, wide_for: 1}}
 """
 
 
-class _Ago(Markets):
-    """Both kinds of market, from a while ago on."""
+class Ago(Markets):
+    """Markets of the test's own, from a while ago on."""
 
     def begin(self, started_at: datetime) -> datetime:
         super().begin(started_at)
@@ -72,7 +72,7 @@ async def exchanges(directory: Path) -> AsyncIterator[dict[str, Running]]:
                 speed=Decimal(0),
                 balances=BALANCES,
             )
-            found[account] = await stack.enter_async_context(running(settings, _Ago(events)))
+            found[account] = await stack.enter_async_context(running(settings, Ago(events)))
             found[account].host.advance(len(events))
         yield found
 

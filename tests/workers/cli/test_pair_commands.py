@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,9 +17,7 @@ import pytest
 from click.testing import Result
 from temporalio.client import Client
 
-from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
-from activities.store.migrations import upgrade
 from tests.eventually import eventually
 from tests.workers.cli.pair_exchanges import (
     HOUR,
@@ -31,7 +29,7 @@ from tests.workers.cli.pair_exchanges import (
     exchanges,
 )
 from tests.workers.exchange.process import ROOT
-from tests.workflows.server import TemporalServer, serving
+from tests.workflows.server import TemporalServer
 from tests.workflows.stage import connected
 from workers.cli.pair_runs import PairRuns
 from workers.durable import account_worker
@@ -47,23 +45,11 @@ Invoke = Callable[..., Result]
 InvokeJson = Callable[..., tuple[int, Any]]
 
 
-@pytest.fixture(scope="session", name="server")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    with serving(tmp_path_factory.mktemp("temporal")) as server:
-        yield server
-
-
 @pytest.fixture(name="spec")
 def _spec(tmp_path: Path) -> str:
     path = tmp_path / "pair.yaml"
     path.write_text(SPEC)
     return str(path)
-
-
-@pytest.fixture(name="books")
-def _books(data: Path) -> None:
-    data.mkdir()
-    upgrade(sqlite_url(data / "ledger.db"))
 
 
 @pytest.fixture(name="exchanges")

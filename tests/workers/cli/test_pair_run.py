@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from activities.store.database import sqlite_url
-from activities.store.migrations import upgrade
 from tests.eventually import eventually
 from tests.workers.cli.pair_exchanges import SPEC, accounts_of, exchanges
 from tests.workers.exchange.process import ROOT
@@ -46,9 +44,7 @@ async def ended(process: Process) -> dict[str, Any]:
 
 
 @pytest.fixture(name="spec")
-def _spec(data: Path, tmp_path: Path) -> Path:
-    data.mkdir()
-    upgrade(sqlite_url(data / "ledger.db"))
+def _spec(books: None, tmp_path: Path) -> Path:
     path = tmp_path / "pair.yaml"
     path.write_text(SPEC)
     return path

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from activities.store.database import sqlite_url
-from activities.store.migrations import upgrade
 from domain.money import MarketKind
 from tests.activities.coins import Coin, Town, town
 from tests.contract.bench import rule
@@ -49,15 +47,8 @@ class Shell:
 
 
 @pytest.fixture
-def ledger(data: Path) -> None:
-    """Have an empty ledger."""
-    data.mkdir()
-    upgrade(sqlite_url(data / "ledger.db"))
-
-
-@pytest.fixture
 async def shell(
-    invoke: Invoke, ledger: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    invoke: Invoke, books: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Shell]:
     spec = tmp_path / "folio.yaml"
     spec.write_text(SPEC)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,16 +12,14 @@ import pytest
 from click.testing import Result
 from temporalio.client import Client
 
-from activities.store.database import sqlite_url
 from activities.store.ledger import Ledger
-from activities.store.migrations import upgrade
 from domain.money import Price, Quantity
 from domain.orders import OrderReport, OrderRequest, Side
 from domain.simulation.tape import TradePrinted
-from tests.contract.bench import BALANCES, PERPETUAL, Markets
+from tests.contract.bench import BALANCES, PERPETUAL
 from tests.eventually import eventually
-from tests.workers.cli.pair_exchanges import HOUR
-from tests.workflows.server import TemporalServer, serving
+from tests.workers.cli.pair_exchanges import Ago
+from tests.workflows.server import TemporalServer
 from tests.workflows.stage import connected
 from workers.durable import account_worker
 from workers.exchange.server import Running, running
@@ -43,26 +41,6 @@ reconcile_every: 3600
 """
 
 
-class Now(Markets):
-    """A market that stands where our clock does."""
-
-    def begin(self, started_at: datetime) -> datetime:
-        super().begin(started_at)
-        return datetime.now(UTC) - HOUR
-
-
-@pytest.fixture(scope="module", name="server")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    with serving(tmp_path_factory.mktemp("temporal")) as server:
-        yield server
-
-
-@pytest.fixture(name="books")
-def _books(data: Path) -> None:
-    data.mkdir()
-    upgrade(sqlite_url(data / "ledger.db"))
-
-
 @pytest.fixture(name="exchange")
 async def _exchange(
     books: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -76,7 +54,7 @@ async def _exchange(
     settings = ExchangeSettings(
         data=tmp_path / "exchange", listen="127.0.0.1:0", speed=Decimal(0), balances=BALANCES
     )
-    async with running(settings, Now(events)) as exchange:
+    async with running(settings, Ago(events)) as exchange:
         exchange.host.advance(1)
         monkeypatch.setenv("OPENSQT_ACCOUNTS", json.dumps({ACCOUNT: {"address": exchange.address}}))
         yield exchange

@@ -1,7 +1,6 @@
 """The market's clock and lockstep, as a client controls them."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +13,7 @@ import pytest
 from activities.venues.remote import RemoteVenue
 from domain.orders import OrderRequest, Side
 from opensqt.market_maker.v1 import paper_pb2, paper_pb2_grpc
+from tests.eventually import eventually
 from workers.exchange.server import running
 from workers.exchange.settings import ExchangeSettings
 
@@ -57,10 +57,11 @@ async def test_a_market_without_speed_stands_until_it_is_advanced(control: Any) 
 
 async def test_a_market_with_speed_moves_until_it_is_paused(control: Any) -> None:
     assert (await control.SetSpeed(speed("1000"))).running
-    deadline = time.monotonic() + 60
-    while (await status(control)).position < 100:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+
+    async def moved() -> bool:
+        return (await status(control)).position >= 100
+
+    await eventually(moved, what="a market that moves")
     paused = await control.Pause(paper_pb2.PauseRequest())
     assert not paused.running
     await control.Advance(paper_pb2.AdvanceRequest(max_events=1))

@@ -25,6 +25,8 @@ from tests.workers.exchange.process import RECORDED, Exchange, failed, started
 START = datetime(2026, 1, 1, tzinfo=UTC)
 #: A made market that is nervous enough to fill a ladder at once.
 MADE = ("--start-at", "2026-01-01T00:00:00+0000", "--volatility", "0.5", "--seed", "7")
+#: Seconds: we ask after one and wait for 1.5; without our limits it would be more than a minute.
+_NOTICED = 20
 STARTING = {"USDT": Decimal(100_000), "BTC": Decimal(10), "ETH": Decimal(100)}
 
 
@@ -184,7 +186,7 @@ async def test_a_dead_exchange_is_noticed(tmp_path: Path) -> None:
     ):
         await exchange.kill()
         with pytest.raises(VenueUnavailableError):
-            await asyncio.wait_for(anext(stream), 60)
+            await asyncio.wait_for(anext(stream), _NOTICED)
 
 
 async def test_a_frozen_exchange_is_noticed(tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ async def test_a_frozen_exchange_is_noticed(tmp_path: Path) -> None:
     ):
         exchange.process.send_signal(signal.SIGSTOP)
         with pytest.raises(VenueUnavailableError):
-            await asyncio.wait_for(anext(stream), 60)
+            await asyncio.wait_for(anext(stream), _NOTICED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
